@@ -1,0 +1,137 @@
+"""The settings as frozen dataclasses, one for each room; `config` makes them, the rooms are handed their own section.
+
+Units stand in the names. Source of the defaults: the documentation's limits and what was measured (docs/decisions).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, MinLen
+
+from ingest.method import Method
+
+# At most a year: far longer waits overflow the clocks that threads wait by.
+Seconds = Annotated[float, Gt(0), Le(31_536_000)]
+SecondsOrZero = Annotated[float, Ge(0), Le(31_536_000)]
+
+
+class Watch(StrEnum):
+    """How a folder is watched between scans."""
+
+    AUTO = "auto"
+    INOTIFY = "inotify"
+    POLL = "poll"
+
+
+class Unconfirmed(StrEnum):
+    """What happens to a recording whose answer was lost."""
+
+    HOLD = "hold"
+
+
+class AfterUpload(StrEnum):
+    """What happens to the files of a delivered recording."""
+
+    KEEP = "keep"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Where the API key or IAM token comes from: exactly one is set. Files are read again when they change."""
+
+    api_key_file: Path | None = None
+    api_key_env: Annotated[str, MinLen(1)] | None = None
+    iam_token_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """TLS with a CA of one's own (the on-premises edition)."""
+
+    ca_file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechSenseSettings:
+    """Where SpeechSense is and who we are to it."""
+
+    credentials: Credentials
+    endpoint: Annotated[str, MinLen(1)] = "api.speechsense.yandexcloud.net:443"
+    operations_endpoint: Annotated[str, MinLen(1)] | None = "operation.api.cloud.yandex.net:443"
+    tls: bool | Tls = True
+    data_logging: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSettings:
+    """Where the state table is."""
+
+    url: Annotated[str, MinLen(1)] = "sqlite:////var/lib/speechsense-ingest/state.db"
+    host: Annotated[str, MinLen(1)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataSettings:
+    """Where a recording's metadata comes from and what must be in it."""
+
+    sidecar: tuple[str, ...] = ("{stem}.json", "{name}.json")
+    required: tuple[str, ...] = ("operator_name", "operator_id", "client_name", "client_id", "date", "language")
+    defaults: dict[str, str] = field(default_factory=lambda: {"language": "ru-RU"})
+    rename: dict[str, str] = field(default_factory=dict)
+    max_value_bytes: Annotated[int, Ge(1), Le(1_048_576)] = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveTo:
+    """The folder that delivered files are moved to."""
+
+    move_to: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """One folder that recordings land in."""
+
+    name: Annotated[str, MinLen(1)]
+    path: Path
+    connection_id: Annotated[str, MinLen(1)]
+    method: Method = Method.BADGE
+    audio: Annotated[tuple[str, ...], MinLen(1)] = ("**/*.wav", "**/*.mp3")
+    ignore: tuple[str, ...] = ("**/.*", "**/*.part", "**/*.tmp", "**/@eaDir", "**/#recycle")
+    settle_seconds: SecondsOrZero = 30
+    scan_seconds: Seconds = 30
+    watch: Watch = Watch.AUTO
+    start_from: date | None = None
+    metadata: MetadataSettings = field(default_factory=MetadataSettings)
+    unconfirmed: Unconfirmed = Unconfirmed.HOLD
+    after_upload: AfterUpload | MoveTo = AfterUpload.KEEP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadSettings:
+    """How uploads are made, tried again and given up."""
+
+    concurrency: Annotated[int, Ge(1), Le(64)] = 4
+    chunk_bytes: Annotated[int, Ge(1024), Le(4_000_000)] = 1_048_576
+    retry_initial_seconds: Seconds = 2
+    retry_max_seconds: Seconds = 600
+    give_up_hours: Annotated[float, Gt(0), Le(87_600)] = 168
+    stall_seconds: Seconds = 120
+    answer_seconds: Seconds = 600
+    stop_grace_seconds: SecondsOrZero = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole configuration."""
+
+    speechsense: SpeechSenseSettings
+    sources: Annotated[tuple[SourceSettings, ...], MinLen(1)]
+    state: StateSettings = field(default_factory=StateSettings)
+    upload: UploadSettings = field(default_factory=UploadSettings)

@@ -1,0 +1,1 @@
+"""Helpers of the tests: audio, certificates, an emulator in a process of its own."""
