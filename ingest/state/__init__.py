@@ -1,0 +1,1 @@
+"""The state table: what is known of every recording, and the only place that speaks SQL."""

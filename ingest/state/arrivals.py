@@ -1,0 +1,280 @@
+"""The door for intake: what is known of a path, and what was judged goes in, once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, select, update
+
+from ingest.recording import Arrival, Disposal, Known, Reason, Shape, Status
+from ingest.state import clock, transitions
+from ingest.state.bell import Bell
+from ingest.state.commits import Commits
+from ingest.state.reading import reading
+from ingest.state.tables import history, recording, source
+
+_PAGE: Final = 500
+_KNOWN_COLUMNS: Final = (
+    recording.c.id,
+    recording.c.path,
+    recording.c.generation,
+    recording.c.status,
+    recording.c.reason,
+    recording.c.size,
+    recording.c.mtime_ns,
+    recording.c.metadata_path,
+    recording.c.metadata_size,
+    recording.c.metadata_mtime_ns,
+    recording.c.sha256,
+)
+_SOURCE_STATE: Final = select(source).where(source.c.name == bindparam("name"))
+_SET_SOURCE: Final = update(source).where(source.c.id == bindparam("b_id"))
+_NEWEST_ID: Final = select(func.max(recording.c.id))
+_SOURCE_ID: Final = select(source.c.id).where(source.c.name == bindparam("name"))
+KNOWN: Final = (
+    select(*_KNOWN_COLUMNS)
+    .where(
+        recording.c.source_id == bindparam("source_id"),
+        recording.c.path.in_(bindparam("paths", expanding=True)),
+    )
+    .order_by(recording.c.generation)
+)
+SUSPECTS: Final = (
+    select(*_KNOWN_COLUMNS)
+    .where(
+        recording.c.source_id == bindparam("source_id"),
+        recording.c.status == Status.INCOMPLETE.value,
+        recording.c.reason != Reason.MISSING.value,
+        recording.c.id > bindparam("after"),
+    )
+    .order_by(recording.c.id)
+    .limit(_PAGE)
+)
+_INSERT: Final = insert(recording)
+_FORGET_HISTORY: Final = delete(history).where(history.c.recording_id == bindparam("b_id"))
+_FORGET: Final = delete(recording).where(
+    recording.c.id == bindparam("b_id"), recording.c.reason == bindparam("b_reason")
+)
+_REPLACE: Final = update(recording).where(
+    recording.c.id == bindparam("b_id"),
+    recording.c.status == bindparam("b_status"),
+    recording.c.reason.is_not_distinct_from(bindparam("b_reason")),
+)
+_NEW_TIMES: Final = (
+    update(recording)
+    .where(recording.c.id == bindparam("b_id"), recording.c.status == bindparam("b_status"))
+    .values(size=bindparam("b_size"), mtime_ns=bindparam("b_mtime_ns"))
+)
+
+
+class Arrivals:
+    """What intake tells the state and asks it. Safe to call from several threads."""
+
+    def __init__(self, engine: Engine, commits: Commits, bell: Bell) -> None:
+        self._engine = engine
+        self._commits = commits
+        self._bell = bell
+
+    def known(self, source: str, paths: Sequence[bytes]) -> dict[bytes, Known]:
+        """The newest generation of each of `paths` (relative to `source`) that is known."""
+        found: dict[bytes, Known] = {}
+        with reading(self._engine) as connection:
+            source_id = connection.execute(_SOURCE_ID, {"name": source}).scalar_one()
+            for start in range(0, len(paths), _PAGE):
+                page = paths[start : start + _PAGE]
+                for row in connection.execute(KNOWN, {"source_id": source_id, "paths": page}):
+                    found[row.path] = _known(row)
+        return found
+
+    def suspects(self, source: str) -> Iterator[Sequence[Known]]:
+        """The incomplete recordings of `source` that are not known to be gone, in pages."""
+        after = 0
+        while True:
+            with reading(self._engine) as connection:
+                source_id = connection.execute(_SOURCE_ID, {"name": source}).scalar_one()
+                rows = connection.execute(SUSPECTS, {"source_id": source_id, "after": after}).all()
+            if rows:
+                yield [_known(row) for row in rows]
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1].id
+
+    def add(self, arrivals: Sequence[Arrival]) -> None:
+        """Writes judged recordings; one that changed since it was judged is left to the next scan."""
+        if not arrivals:
+            return
+        self._commits.submit(_add, arrivals)
+        if any(arrival.status is Status.PENDING for arrival in arrivals):
+            self._bell.ring()
+
+    def seen(self, source: str, *, available: bool, detail: str | None, unmatched: int | None) -> None:
+        """Says after a walk whether the source's folder is there, why not, and how many files no pattern knows."""
+        self._commits.submit(_seen, [(source, available, detail, unmatched)])
+        if available:
+            self._bell.ring()
+
+
+def _known(row: Row[*tuple[Any, ...]]) -> Known:
+    return Known(
+        id=row.id,
+        path=row.path,
+        generation=row.generation,
+        status=Status(row.status),
+        reason=Reason(row.reason) if row.reason else None,
+        audio=Shape(row.size, row.mtime_ns) if row.mtime_ns is not None else None,
+        metadata_path=row.metadata_path,
+        sidecar=Shape(row.metadata_size, row.metadata_mtime_ns) if row.metadata_mtime_ns is not None else None,
+        sha256=row.sha256,
+    )
+
+
+def _add(connection: Connection, arrivals: Sequence[Arrival]) -> Sequence[bool]:
+    batch = _Batch(connection, arrivals)
+    results = [batch.take(arrival) for arrival in arrivals]
+    batch.write()
+    return results
+
+
+class _Batch:
+    """The rows that one transaction makes or changes, decided against what the table holds inside it."""
+
+    def __init__(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
+        self._connection = connection
+        self._at = clock.now()
+        self._source_ids: dict[str, int] = {}
+        self._newest: dict[tuple[str, bytes], Known] = {}
+        for name in {arrival.source for arrival in arrivals}:
+            self._source_ids[name] = connection.execute(_SOURCE_ID, {"name": name}).scalar_one()
+            self._learn(name, [arrival for arrival in arrivals if arrival.source == name])
+        # Inside the write lock this is safe; RETURNING is younger than the SQLite of some servers (3.35).
+        self._next_id = (connection.execute(_NEWEST_ID).scalar() or 0) + 1
+        self._rows: list[dict[str, Any]] = []
+        self._history: list[dict[str, Any]] = []
+
+    def take(self, arrival: Arrival) -> bool:
+        before = self._newest.get((arrival.source, arrival.path))
+        if before != arrival.replaces:
+            return False
+        if before is None:
+            return self._begin(arrival, generation=1)
+        if before.may_exist and (arrival.sha256 is None or arrival.sha256 == before.sha256):
+            # Without a hash nobody can say that this is not what was sent already.
+            return arrival.sha256 is not None and self._take_new_times(before, arrival)
+        if before.may_exist or before.reason is Reason.BY_OPERATOR:
+            return before.audio != arrival.audio and self._begin(arrival, before.generation + 1)
+        if before.status is Status.SENDING or not self._replace(before, arrival, before.generation):
+            return False
+        self._retire_lonely_sidecar(arrival)
+        return True
+
+    def write(self) -> None:
+        if self._rows:
+            self._connection.execute(_INSERT, self._rows)
+        transitions.record(self._connection, self._history)
+
+    def _learn(self, name: str, arrivals: Sequence[Arrival]) -> None:
+        wanted = {arrival.path for arrival in arrivals}
+        wanted.update(arrival.metadata_path for arrival in arrivals if arrival.metadata_path)
+        paths = list(wanted)
+        for start in range(0, len(paths), _PAGE):
+            parameters = {"source_id": self._source_ids[name], "paths": paths[start : start + _PAGE]}
+            for row in self._connection.execute(KNOWN, parameters):
+                self._newest[name, row.path] = _known(row)
+
+    def _lonely_sidecar(self, arrival: Arrival) -> Known | None:
+        if arrival.metadata_path is None:
+            return None
+        lonely = self._newest.get((arrival.source, arrival.metadata_path))
+        return lonely if lonely is not None and lonely.reason is Reason.AUDIO_MISSING else None
+
+    def _retire_lonely_sidecar(self, arrival: Arrival) -> None:
+        """The sidecar waited in a row of its own while the audio was away; now it is part of a pair."""
+        lonely = self._lonely_sidecar(arrival)
+        if lonely is not None and lonely.path != arrival.path:
+            self._connection.execute(_FORGET_HISTORY, {"b_id": lonely.id})
+            self._connection.execute(_FORGET, {"b_id": lonely.id, "b_reason": Reason.AUDIO_MISSING.value})
+
+    def _begin(self, arrival: Arrival, generation: int) -> bool:
+        """A new recording, in the row of its sidecar where that was there first."""
+        lonely = self._lonely_sidecar(arrival)
+        return self._insert(arrival, generation) if lonely is None else self._replace(lonely, arrival, generation)
+
+    def _insert(self, arrival: Arrival, generation: int) -> bool:
+        row = columns(arrival, self._at) | {
+            "id": self._next_id,
+            "source_id": self._source_ids[arrival.source],
+            "generation": generation,
+            "first_seen_at": self._at,
+            "attempt": 0,
+            "tries": 0,
+            "possible_duplicate": False,
+            "disposal": Disposal.NONE.value,
+        }
+        self._rows.append(row)
+        self._note(self._next_id, None, arrival)
+        self._newest[arrival.source, arrival.path] = Known(
+            self._next_id, arrival.path, generation, arrival.status, arrival.reason, arrival.audio, None, None, None
+        )
+        self._next_id += 1
+        return True
+
+    def _replace(self, before: Known, arrival: Arrival, generation: int) -> bool:
+        if before.id >= self._next_id - len(self._rows):
+            return False  # made in this very batch
+        expected = {"b_id": before.id, "b_status": before.status.value, "b_reason": before.reason}
+        values = columns(arrival, self._at) | {"generation": generation}
+        done = self._connection.execute(_REPLACE, values | expected)
+        if done.rowcount and (before.status, before.reason) != (arrival.status, arrival.reason):
+            self._note(before.id, before.status, arrival)
+        return bool(done.rowcount)
+
+    def _take_new_times(self, before: Known, arrival: Arrival) -> bool:
+        shape = arrival.audio
+        if shape is None:
+            return False
+        expected = {"b_id": before.id, "b_status": before.status.value}
+        values = {"b_size": shape.size, "b_mtime_ns": shape.mtime_ns}
+        return bool(self._connection.execute(_NEW_TIMES, expected | values).rowcount)
+
+    def _note(self, recording_id: int, before: Status | None, arrival: Arrival) -> None:
+        change = (before, arrival.status)
+        entry = transitions.entry(recording_id, self._at, change, reason=arrival.reason, detail=arrival.detail)
+        self._history.append(entry)
+
+
+def columns(arrival: Arrival, at: int) -> dict[str, Any]:
+    """The columns that a judgement made at `at` (microseconds) sets."""
+    pending = arrival.status is Status.PENDING
+    return {
+        "path": arrival.path,
+        "metadata_path": arrival.metadata_path,
+        "status": arrival.status.value,
+        "reason": arrival.reason,
+        "detail": arrival.detail,
+        "size": arrival.audio.size if arrival.audio else None,
+        "mtime_ns": arrival.audio.mtime_ns if arrival.audio else None,
+        "metadata_size": arrival.sidecar.size if arrival.sidecar else None,
+        "metadata_mtime_ns": arrival.sidecar.mtime_ns if arrival.sidecar else None,
+        "fields": json.dumps(dict(arrival.fields)),
+        "container": arrival.container,
+        "duration_seconds": arrival.duration_seconds,
+        "connection_id": arrival.connection_id,
+        "method": arrival.method,
+        "failing_since": None,
+        "ready_at": at if pending else None,
+        "next_attempt_at": at if pending else None,
+    }
+
+
+def _seen(connection: Connection, sightings: Sequence[tuple[str, bool, str | None, int | None]]) -> Sequence[None]:
+    at = clock.now()
+    for name, available, detail, unmatched in sightings:
+        row = connection.execute(_SOURCE_STATE, {"name": name}).one()
+        since = None if available else (row.unavailable_since or at)
+        count = row.unmatched if unmatched is None else unmatched
+        if (row.available, row.detail, row.unavailable_since, row.unmatched) != (available, detail, since, count):
+            values = {"available": available, "detail": detail, "unavailable_since": since, "unmatched": count}
+            connection.execute(_SET_SOURCE, values | {"b_id": row.id})
+    return [None] * len(sightings)

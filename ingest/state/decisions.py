@@ -1,0 +1,115 @@
+"""The door for the operator: what a person decided about recordings. Each change names the status it expects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from ingest.recording import Arrival, Disposal, Reason, Status
+from ingest.state import clock, transitions
+from ingest.state.arrivals import columns
+from ingest.state.bell import Bell
+from ingest.state.commits import Commits
+from ingest.state.settlements import PART, Outcome
+from ingest.state.tables import recording, upload
+
+SKIPPABLE: Final = frozenset({Status.INCOMPLETE, Status.PENDING, Status.FAILED, Status.UNCONFIRMED})
+RETRIABLE: Final = frozenset({Status.FAILED, Status.UNCONFIRMED, Status.SKIPPED})
+
+_CHANGE: Final = update(recording).where(recording.c.id == bindparam("b_id"), recording.c.status == bindparam("b_from"))
+_LAST_MARK: Final = (
+    select(func.max(upload.c.id))
+    .where(upload.c.recording_id == bindparam("b_id"), upload.c.part == PART)
+    .scalar_subquery()
+)
+_MARK: Final = update(upload).where(upload.c.id == _LAST_MARK)
+_SUPERSEDE: Final = (
+    update(upload)
+    .where(
+        upload.c.recording_id == bindparam("b_id"),
+        upload.c.part == PART,
+        upload.c.outcome == Outcome.ACCEPTED.value,
+    )
+    .values(outcome=Outcome.SUPERSEDED.value)
+)
+
+
+class Decisions:
+    """What people decide. A method returns False where the recording is not (any more) in a status that allows it."""
+
+    def __init__(self, commits: Commits, bell: Bell) -> None:
+        self._commits = commits
+        self._bell = bell
+
+    def put_back(self, recording_id: int, before: Status, judged: Arrival, *, possible_duplicate: bool) -> bool:
+        """Gives a failed, skipped or unconfirmed recording the judgement it has now.
+
+        False also where that judgement cannot follow: an unconfirmed one stays so unless it can be sent.
+        """
+
+        def change(connection: Connection, _: Sequence[None]) -> Sequence[bool]:
+            if judged.status not in transitions.ALLOWED[before]:
+                return [False]
+            values = columns(judged, clock.now()) | ({"possible_duplicate": True} if possible_duplicate else {})
+            changed = _change(connection, recording_id, (before, judged.status), values)
+            if changed:
+                # Only one upload of a part is the accepted one: that which comes next.
+                connection.execute(_SUPERSEDE, {"b_id": recording_id})
+            return [changed]
+
+        changed = before in RETRIABLE and self._commits.submit(change, [None])[0]
+        self._bell.ring()
+        return changed
+
+    def confirm(self, recording_id: int, badge_id: str, disposal: Disposal) -> bool:
+        """An unconfirmed recording was found in the console: it is `done` under `badge_id`."""
+
+        def change(connection: Connection, _: Sequence[None]) -> Sequence[bool]:
+            at = clock.now()
+            values = {"reason": None, "done_at": at, "disposal": disposal.value, "disposal_at": at}
+            values["detail"] = "Confirmed by an operator."
+            changed = _change(connection, recording_id, (Status.UNCONFIRMED, Status.DONE), values)
+            if changed:
+                mark = {"outcome": Outcome.ACCEPTED.value, "badge_id": badge_id, "answered_at": at}
+                connection.execute(_MARK, mark | {"b_id": recording_id})
+            return [changed]
+
+        return self._commits.submit(change, [None])[0]
+
+    def not_sent(self, recording_id: int) -> bool:
+        """An unconfirmed recording is not in the console: it is sent again."""
+
+        def change(connection: Connection, _: Sequence[None]) -> Sequence[bool]:
+            at = clock.now()
+            values = {"reason": Reason.ANSWER_LOST.value, "next_attempt_at": at, "failing_since": None}
+            values["detail"] = "An operator found that it had not arrived."
+            changed = _change(connection, recording_id, (Status.UNCONFIRMED, Status.PENDING), values)
+            if changed:
+                connection.execute(_MARK, {"outcome": Outcome.WITHDRAWN.value, "b_id": recording_id})
+            return [changed]
+
+        changed = self._commits.submit(change, [None])[0]
+        self._bell.ring()
+        return changed
+
+    def skip(self, recording_id: int, before: Status, note: str) -> bool:
+        """Takes a recording out; `note` says why and stands in its detail."""
+
+        def change(connection: Connection, _: Sequence[None]) -> Sequence[bool]:
+            values = {"reason": Reason.BY_OPERATOR.value, "detail": note, "next_attempt_at": None}
+            return [_change(connection, recording_id, (before, Status.SKIPPED), values)]
+
+        return before in SKIPPABLE and self._commits.submit(change, [None])[0]
+
+
+def _change(connection: Connection, recording_id: int, change: tuple[Status, Status], values: dict[str, Any]) -> bool:
+    before, after = change
+    parameters = values | {"status": after.value, "b_id": recording_id, "b_from": before.value}
+    if not connection.execute(_CHANGE, parameters).rowcount:
+        return False
+    reason = Reason(values["reason"]) if values.get("reason") else None
+    row = transitions.entry(recording_id, clock.now(), change, reason=reason, detail=values.get("detail"))
+    transitions.record(connection, [row])
+    return True

@@ -1,0 +1,80 @@
+"""The door for delivery: claims, the mark before the last byte, how attempts ended, and what comes after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine
+
+from ingest.recording import Claim, Status
+from ingest.state import claims, clock, followups, settlements
+from ingest.state.bell import Bell
+from ingest.state.commits import Commits
+from ingest.state.followups import DisposalDue, Disposed, Followed, OperationDue
+from ingest.state.reading import reading
+from ingest.state.settlements import Closing, Settlement
+
+
+class Deliveries:
+    """What the senders tell the state and ask it. Safe to call from several threads."""
+
+    def __init__(self, engine: Engine, commits: Commits, bell: Bell) -> None:
+        self._engine = engine
+        self._commits = commits
+        self._bell = bell
+
+    def claim(self, instance_id: int, most: int) -> Sequence[Claim]:
+        """Takes up to `most` recordings that are due, oldest first: from now on they are `sending`."""
+
+        def take(connection: Connection, _: Sequence[None]) -> Sequence[list[Claim]]:
+            return [claims.claim(connection, instance_id, {"now": clock.now(), "most": most})]
+
+        return self._commits.submit(take, [None])[0]
+
+    def claim_one(self, instance_id: int, recording_id: int) -> Claim | None:
+        """Takes one pending recording whatever its turn; None when it is not pending any more."""
+
+        def take(connection: Connection, _: Sequence[None]) -> Sequence[list[Claim]]:
+            return [claims.claim(connection, instance_id, {"id": recording_id}, claims.CLAIMABLE_ONE)]
+
+        taken = self._commits.submit(take, [None])[0]
+        return taken[0] if taken else None
+
+    def closing(self, mark: Closing) -> bool:
+        """Writes the mark; when this returns True it is on disk. False: the claim is not ours any more."""
+        return self._commits.submit(settlements.close, [mark])[0]
+
+    def settle(self, ended: Sequence[Settlement]) -> Sequence[bool]:
+        """Writes how attempts ended. False for one whose claim was not ours any more."""
+        settled = self._commits.submit(settlements.settle, ended)
+        if any(settlement.to is Status.PENDING for settlement in ended):
+            self._bell.ring()
+        return settled
+
+    def give_back(self, claimed: Sequence[Claim]) -> None:
+        """Puts back claims whose attempts were not begun, as if they had not been taken."""
+        self._commits.submit(settlements.give_back, claimed)
+
+    def next_due(self) -> int | None:
+        """When the next pending recording of an available source is due (microseconds since 1970), or None."""
+        with reading(self._engine) as connection:
+            moment: int | None = connection.execute(claims.NEXT_DUE).scalar()
+        return moment
+
+    def disposals_due(self, most: int) -> Sequence[DisposalDue]:
+        """Delivered recordings whose files are to be deleted or moved now."""
+        with reading(self._engine) as connection:
+            return followups.disposals_due(connection, clock.now(), most)
+
+    def dispose(self, disposed: Sequence[Disposed]) -> None:
+        """Writes what became of the files of delivered recordings."""
+        self._commits.submit(followups.dispose, disposed)
+
+    def operations_due(self, most: int) -> Sequence[OperationDue]:
+        """Operations to be asked about now."""
+        with reading(self._engine) as connection:
+            return followups.operations_due(connection, clock.now(), most)
+
+    def follow(self, followed: Sequence[Followed]) -> None:
+        """Writes what was learnt about operations."""
+        self._commits.submit(followups.follow, followed)

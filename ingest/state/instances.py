@@ -1,0 +1,182 @@
+"""The processes that work on this state: who lives, how the service does, and what a dead one left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from ingest.recording import Reason, Status
+from ingest.state import clock, transitions
+from ingest.state.commits import Commits
+from ingest.state.processes import lives, process_token
+from ingest.state.settlements import PART, Outcome
+from ingest.state.tables import instance, recording, source, upload
+
+
+class Kind(StrEnum):
+    """What a process is there for."""
+
+    SERVICE = "service"
+    COMMAND = "command"
+
+
+class ServiceState(StrEnum):
+    """How the service does."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """How many recordings a dead process left: put back to `pending`, and held as `unconfirmed`."""
+
+    pending: int
+    unconfirmed: int
+
+
+SENDING: Final = (
+    select(
+        recording.c.id,
+        recording.c.attempt,
+        instance.c.process,
+        upload.c.id.label("upload_id"),
+        upload.c.size,
+        upload.c.sha256,
+        upload.c.closing_at,
+        upload.c.client_request_id,
+    )
+    .outerjoin(instance, instance.c.id == recording.c.instance_id)
+    .outerjoin(
+        upload,
+        (upload.c.recording_id == recording.c.id) & (upload.c.part == PART) & (upload.c.attempt == recording.c.attempt),
+    )
+    .where(recording.c.status == Status.SENDING.value)
+)
+_PUT_BACK: Final = update(recording).where(
+    recording.c.id == bindparam("b_id"),
+    recording.c.status == Status.SENDING.value,
+    recording.c.attempt == bindparam("b_attempt"),
+)
+_STATE: Final = update(instance).where(instance.c.id == bindparam("b_id"))
+_HELD_DETAIL: Final = (
+    "Every byte was sent, then the service was killed before SpeechSense answered: the badge may exist."
+    " Look for it in the console, then run `ingest resolve`."
+)
+
+
+class Instances:
+    """What a process says of itself. Safe to call from several threads."""
+
+    def __init__(self, commits: Commits) -> None:
+        self._commits = commits
+
+    def start(self, kind: Kind, host: str, version: str) -> int:
+        """Registers this process and forgets dead ones that hold nothing; returns its id."""
+
+        def register(connection: Connection, _: Sequence[None]) -> Sequence[int]:
+            _forget_the_dead(connection)
+            at = clock.now()
+            values = {
+                "host": host,
+                "process": process_token(),
+                "kind": kind.value,
+                "version": version,
+                "state": ServiceState.RUNNING.value,
+                "since": at,
+                "heartbeat_at": at,
+            }
+            made = connection.execute(insert(instance), values).inserted_primary_key
+            return [made[0] if made else 0]
+
+        return self._commits.submit(register, [None])[0]
+
+    def heartbeat(self, instance_id: int) -> None:
+        """Says that this process lives."""
+        self._change(instance_id, {"heartbeat_at": clock.now()})
+
+    def say(
+        self, instance_id: int, state: ServiceState, reason: Reason | None = None, detail: str | None = None
+    ) -> None:
+        """Says how the service does, from now on."""
+        at = clock.now()
+        values = {"state": state.value, "reason": reason, "detail": detail, "since": at, "heartbeat_at": at}
+        self._change(instance_id, values)
+
+    def take_over(self) -> TakenOver:
+        """Settles what dead processes were sending: without a mark nothing can have been made, with one it may have."""
+        return self._commits.submit(_take_over, [None])[0]
+
+    def register_sources(self, folders: Mapping[str, Path]) -> None:
+        """Makes the configured sources known; those that are not configured any more are not sent from."""
+        self._commits.submit(_register_sources, [folders])
+
+    def _change(self, instance_id: int, values: Mapping[str, Any]) -> None:
+        def change(connection: Connection, _: Sequence[None]) -> Sequence[None]:
+            connection.execute(_STATE, {**values, "b_id": instance_id})
+            return [None]
+
+        self._commits.submit(change, [None])
+
+
+def _forget_the_dead(connection: Connection) -> None:
+    in_use = select(recording.c.id).where(recording.c.instance_id == instance.c.id).exists()
+    newest = select(func.max(instance.c.id)).where(instance.c.kind == Kind.SERVICE.value).scalar_subquery()
+    rows = connection.execute(
+        select(instance.c.id, instance.c.process).where(~in_use, instance.c.id.is_distinct_from(newest))
+    )
+    dead = [row.id for row in rows.all() if not lives(row.process)]
+    if dead:
+        connection.execute(delete(instance).where(instance.c.id.in_(dead)))
+
+
+def _take_over(connection: Connection, _: Sequence[None]) -> Sequence[TakenOver]:
+    at = clock.now()
+    rows = [row for row in connection.execute(SENDING).all() if row.process is None or not lives(row.process)]
+    entries = []
+    held = 0
+    for row in rows:
+        expected = {"b_id": row.id, "b_attempt": row.attempt}
+        if row.upload_id is None:
+            values: dict[str, Any] = {"status": Status.PENDING.value, "reason": Reason.STOPPED.value}
+            values |= {"next_attempt_at": at, "detail": None}
+            change, reason = (Status.SENDING, Status.PENDING), Reason.STOPPED
+        else:
+            held += 1
+            values = {"status": Status.UNCONFIRMED.value, "reason": Reason.ANSWER_LOST.value, "detail": _HELD_DETAIL}
+            values |= {"sha256": row.sha256, "sent_at": row.closing_at, "client_request_id": row.client_request_id}
+            values |= {"next_attempt_at": None, "tries": recording.c.tries + 1}
+            change, reason = (Status.SENDING, Status.UNCONFIRMED), Reason.ANSWER_LOST
+            connection.execute(update(upload).where(upload.c.id == row.upload_id), {"outcome": Outcome.UNKNOWN.value})
+        connection.execute(_PUT_BACK.values(values), expected)
+        entries.append(
+            transitions.entry(row.id, at, change, reason=reason, detail=values["detail"], attempt=row.attempt)
+        )
+    transitions.record(connection, entries)
+    return [TakenOver(len(rows) - held, held)]
+
+
+def _register_sources(connection: Connection, configured: Sequence[Mapping[str, Path]]) -> Sequence[None]:
+    folders = configured[-1]
+    known = {row.name: row for row in connection.execute(select(source)).all()}
+    for name, folder in folders.items():
+        path = os.fsencode(folder)
+        if name not in known:
+            values = {"name": name, "path": path, "configured": True, "available": True}
+            connection.execute(insert(source), values)
+        elif not known[name].configured or known[name].path != path:
+            values = {"path": path, "configured": True, "available": True, "detail": None, "unavailable_since": None}
+            connection.execute(update(source).where(source.c.name == name), values)
+    gone = [name for name, row in known.items() if name not in folders and row.configured]
+    for name in gone:
+        values = {"configured": False, "available": False, "unavailable_since": clock.now()}
+        values["detail"] = "This source is not in the configuration any more."
+        connection.execute(update(source).where(source.c.name == name), values)
+    return [None] * len(configured)

@@ -1,0 +1,100 @@
+"""What the views show: one frozen dataclass for each thing. Times are microseconds since 1970 UTC, sizes bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ingest.recording import Disposal, OperationState, Reason, Status, may_exist
+from ingest.state.instances import ServiceState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingView:
+    """All that is known of one recording. Times are microseconds since 1970 UTC, sizes bytes."""
+
+    id: int
+    source: str
+    path: bytes
+    metadata_path: bytes | None
+    status: Status
+    reason: Reason | None
+    detail: str | None
+    attempts: int
+    size: int | None
+    sha256: str | None
+    duration_seconds: float | None
+    connection_id: str
+    method: str
+    fields: Mapping[str, str]
+    badge_id: str | None
+    talk_ids: Sequence[str] | None
+    operation_id: str | None
+    operation: OperationState | None
+    client_request_id: str | None
+    request_id: str | None
+    server_trace_id: str | None
+    host: str | None
+    first_seen_at: int
+    ready_at: int | None
+    sent_at: int | None
+    done_at: int | None
+    next_attempt_at: int | None
+    possible_duplicate: bool
+    duplicate_of: int | None
+    disposal: Disposal
+    disposed_at: int | None
+    disposed_path: bytes | None
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether SpeechSense has it or may have it: sending it again may be paid for twice."""
+        return may_exist(self.status, self.reason, self.sha256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One change of status."""
+
+    at: int
+    before: Status | None
+    after: Status
+    reason: Reason | None
+    detail: str | None
+    attempt: int
+    grpc_code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceView:
+    """How one source does."""
+
+    name: str
+    configured: bool
+    available: bool
+    detail: str | None
+    unavailable_since: int | None
+    unmatched: int
+    counts: Mapping[Status, int]
+    last_arrival_at: int | None
+    last_done_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceView:
+    """How the service does; STOPPED when no living process says otherwise."""
+
+    state: ServiceState
+    reason: Reason | None
+    detail: str | None
+    since: int | None
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastError:
+    """The newest transition that was no success."""
+
+    at: int
+    reason: Reason | None
+    detail: str | None

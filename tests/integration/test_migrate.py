@@ -1,0 +1,130 @@
+"""Migrations: from nothing, again, back and forth, with a copy beside before anything is changed."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ingest.failures import StateUnusable, UsageFault
+from ingest.state.migrate import bring_to_newest, migrate
+from ingest.state.store import open_store
+from ingest.state.tables import SCHEMAS, metadata
+from tests.support.state import begin, new_database, only, pair, rows
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    file = new_database(tmp_path)
+    with open_store(file) as store:
+        begin(store)
+        store.arrivals.add([pair()])
+    return file
+
+
+def tables(file: Path) -> set[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def backups(file: Path) -> list[Path]:
+    return sorted(file.parent.glob("*.backup"))
+
+
+def test_from_nothing(file: Path) -> None:
+    assert migrate(file) == SCHEMAS[-1]
+    assert tables(file) == {*metadata.tables, "alembic_version"}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert backups(file) == []
+
+
+def test_from_an_empty_file(file: Path) -> None:
+    file.touch()
+    assert migrate(file) == SCHEMAS[-1]
+
+
+def test_again_changes_nothing(filled: Path) -> None:
+    content = filled.read_bytes()
+    assert migrate(filled) == SCHEMAS[-1]
+    assert migrate(filled, SCHEMAS[-1]) == SCHEMAS[-1]
+    assert bring_to_newest(filled) is None
+    assert filled.read_bytes() == content
+    assert backups(filled) == []
+
+
+def test_down_and_up_again(filled: Path) -> None:
+    assert migrate(filled, "base") == "base"
+    assert tables(filled) == {"alembic_version"}
+    with pytest.raises(StateUnusable, match="not a state database"), open_store(filled):
+        pass
+    assert migrate(filled, "base") == "base"
+    assert migrate(filled) == SCHEMAS[-1]
+    with open_store(filled, thorough=True) as store:
+        assert store.views.counts() == {}
+
+
+def test_p4_a_copy_stands_beside_before_anything_is_changed(filled: Path) -> None:
+    migrate(filled, "base")
+    (copy,) = backups(filled)
+    assert SCHEMAS[-1] in copy.name
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with open_store(copy, thorough=True) as store:
+        assert only(store).path == pair().path
+
+
+def test_p4_without_room_for_the_copy_nothing_is_changed(filled: Path) -> None:
+    with open_store(filled) as store:
+        store.arrivals.add([pair(b"%05d.wav" % number) for number in range(2_000)])
+    program = (
+        "import resource, sys; from pathlib import Path\n"
+        "from ingest.failures import StateBusy; from ingest.state.migrate import migrate\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try:\n    migrate(Path(sys.argv[1]), 'base')\n"
+        "except StateBusy as error:\n    print(error)\n"
+    )
+    command = [sys.executable, "-c", program, filled]
+    said = subprocess.run(command, cwd=Path(__file__).parents[2], check=True, capture_output=True).stdout
+    assert b"cannot be copied" in said
+    assert b"nothing was changed" in said
+    assert backups(filled) == []
+    with open_store(filled, thorough=True) as store:
+        assert len(rows(store)) == 2_001
+
+
+@pytest.mark.parametrize("revision", ["9999", "nope", "", "0001:0002", "-1"])
+def test_a_schema_that_does_not_exist(file: Path, revision: str) -> None:
+    with pytest.raises(UsageFault, match="There is no schema"):
+        migrate(file, revision)
+    assert list(file.parent.iterdir()) == []
+
+
+def test_the_database_of_another_program_is_left_alone(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE bookmarks (id INTEGER)")
+    with pytest.raises(StateUnusable, match="not a state database"):
+        migrate(file)
+    assert tables(file) == {"bookmarks"}
+
+
+def test_p4_only_a_database_that_exists_is_brought_to_the_newest(file: Path) -> None:
+    with pytest.raises(StateUnusable, match="no state database"):
+        bring_to_newest(file)
+    assert not file.exists()
+    file.touch()
+    with pytest.raises(StateUnusable, match="not a state database"):
+        bring_to_newest(file)
+
+
+def test_without_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(StateUnusable, match="cannot be made"):
+        migrate(tmp_path / "gone" / "state.db")
