@@ -1,0 +1,1 @@
+"""From a drop folder to a judged pair in the state."""

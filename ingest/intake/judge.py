@@ -1,0 +1,171 @@
+"""Judges what was found: fields and audio of a finished pair, or the reason why it is none and the mend."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, time
+from typing import Final
+
+from ingest.content import audio, sidecar
+from ingest.content.audio import AudioFacts
+from ingest.content.opening import Tree, read_failed
+from ingest.failures import RecordingFailure, RecordingIncomplete
+from ingest.intake.look import Finding, Look
+from ingest.method import FACTS
+from ingest.recording import Arrival, Known, Reason, Stamp, Status
+from ingest.settings import SourceSettings
+
+_HASH_BLOCK_BYTES: Final = 1 << 20
+
+
+def judge(source: SourceSettings, look: Look, known: Known | None, tree: Tree | None = None) -> Arrival:
+    """What becomes of `look`, a candidate whose stamps have settled; `known` is what the state has of its path.
+
+    `tree` saves opening folders anew. Raises AttemptFailure (READ_FAILED), SourceUnavailable; ValueError where the
+    look found no candidate.
+    """
+    if not look.is_candidate:
+        raise ValueError(f"{look.finding.value} cannot be judged")
+    if tree is None:
+        with Tree(os.fsencode(source.path)) as opened:
+            return judge(source, look, known, opened)
+    arrival = arrival_of(source, look, known, Status.PENDING)
+    try:
+        if known is not None and known.may_exist and look.audio is not None:
+            arrival = replace(arrival, sha256=_sha256(look.path, look.audio, tree))
+        if _is_too_old(source, look.audio or look.sidecar):
+            detail = "The file is older than the source's start_from. Set an earlier date, or use `ingest send`."
+            return replace(arrival, status=Status.SKIPPED, reason=Reason.TOO_OLD, detail=detail)
+        facts, fields = _contents(source, look, tree)
+    except RecordingFailure as failure:
+        return replace(arrival, status=Status.FAILED, reason=failure.reason, detail=str(failure))
+    except RecordingIncomplete as incomplete:
+        return replace(arrival, status=Status.INCOMPLETE, reason=incomplete.reason, detail=str(incomplete))
+    return replace(arrival, fields=fields, container=facts.container, duration_seconds=facts.duration_seconds)
+
+
+def arrival_of(source: SourceSettings, look: Look, known: Known | None, status: Status) -> Arrival:
+    """What `look` says about files, as an arrival without a verdict yet."""
+    return Arrival(
+        source=source.name,
+        path=look.path,
+        status=status,
+        metadata_path=look.metadata_path,
+        audio=look.audio.shape if look.audio else None,
+        sidecar=look.sidecar.shape if look.sidecar else None,
+        connection_id=source.connection_id,
+        method=source.method.value,
+        replaces=known,
+    )
+
+
+def changing() -> RecordingIncomplete:
+    """The verdict about a file that does not hold still."""
+    return RecordingIncomplete(
+        Reason.CHANGING, "The file is still changing.", "It is judged once it has been quiet for settle_seconds."
+    )
+
+
+def _contents(source: SourceSettings, look: Look, tree: Tree) -> tuple[AudioFacts, dict[str, str]]:
+    """Audio facts and fields; one failure holds what is wrong with either."""
+    if look.finding is Finding.UNREADABLE:
+        tree.lstat(look.path)
+    if look.finding is Finding.LONELY_AUDIO:
+        raise RecordingIncomplete(
+            Reason.METADATA_MISSING, "There is no metadata file beside the audio.", "Put it there; it is paired then."
+        )
+    if look.finding is Finding.LONELY_SIDECAR:
+        raise RecordingIncomplete(
+            Reason.AUDIO_MISSING, "There is no audio beside the metadata file.", "Put it there; it is paired then."
+        )
+    if look.ambiguous:
+        raise RecordingFailure(
+            Reason.METADATA_AMBIGUOUS,
+            "Another audio file claims the same metadata file.",
+            "Give each recording a metadata file of its own, or remove the audio that is too much.",
+        )
+    faults: list[RecordingFailure] = []
+    facts, fields = None, None
+    try:
+        facts = _audio_facts(source, look, tree)
+    except RecordingFailure as fault:
+        if fault.reason is Reason.FILE_UNSAFE:
+            raise
+        faults.append(fault)
+    try:
+        fields = _fields(source, look, tree)
+    except RecordingFailure as fault:
+        faults.append(fault)
+    if facts is None or fields is None:
+        raise RecordingFailure(faults[0].reason, " ".join(map(str, faults)))
+    return facts, fields
+
+
+def _audio_facts(source: SourceSettings, look: Look, tree: Tree) -> AudioFacts:
+    with closing(_Opened(look.path, look.audio, tree)) as opened:
+        return audio.inspect(opened.descriptor, opened.size, FACTS[source.method])
+
+
+def _fields(source: SourceSettings, look: Look, tree: Tree) -> dict[str, str]:
+    if look.metadata_path is None:
+        return sidecar.read_fields(None, source.metadata)
+    try:
+        opened = _Opened(look.metadata_path, look.sidecar, tree)
+    except (RecordingFailure, RecordingIncomplete) as failure:
+        raise type(failure)(failure.reason, f"About the metadata file: {failure.sentence}", failure.mend) from None
+    with closing(opened):
+        return sidecar.read_fields(opened.descriptor, source.metadata)
+
+
+class _Opened:
+    """A file that is still what its stamp says. Raises RecordingIncomplete(CHANGING) where it is not."""
+
+    def __init__(self, path: bytes, stamp: Stamp | None, tree: Tree) -> None:
+        self.descriptor = tree.open_regular(path)
+        try:
+            self._check(stamp)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+    def stamp(self) -> Stamp:
+        """What the open file shows now."""
+        try:
+            return Stamp.of(os.fstat(self.descriptor))
+        except OSError as error:
+            raise read_failed(error) from None
+
+    def _check(self, stamp: Stamp | None) -> None:
+        now = self.stamp()
+        if now != stamp:
+            raise changing()
+        self.size = now.size
+
+
+def _sha256(path: bytes, stamp: Stamp, tree: Tree) -> str:
+    """The hash of the whole file, which is the same before and after."""
+    with closing(_Opened(path, stamp, tree)) as opened:
+        digest = hashlib.sha256()
+        offset = 0
+        try:
+            while block := os.pread(opened.descriptor, _HASH_BLOCK_BYTES, offset):
+                digest.update(block)
+                offset += len(block)
+        except OSError as error:
+            raise read_failed(error) from None
+        if opened.stamp() != stamp or offset != stamp.size:
+            raise changing()
+        return digest.hexdigest()
+
+
+def _is_too_old(source: SourceSettings, stamp: Stamp | None) -> bool:
+    if source.start_from is None or stamp is None:
+        return False
+    start = datetime.combine(source.start_from, time.min).astimezone()  # local time, as an administrator means it
+    return stamp.mtime_ns < start.timestamp() * 1e9

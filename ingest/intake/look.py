@@ -1,0 +1,175 @@
+"""What lies at one path of a source right now: needs no thread and no store."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from enum import Enum
+
+from ingest.content.opening import Tree
+from ingest.failures import RecordingFailure, RecordingIncomplete
+from ingest.intake.pairing import Pairing, pairing_of
+from ingest.recording import Reason, Stamp
+from ingest.settings import SourceSettings
+
+
+class Finding(Enum):
+    """What a look found."""
+
+    IGNORED = "ignored"
+    UNMATCHED = "no pattern knows it"
+    FOLDER = "a folder"
+    GONE = "not there"
+    UNREADABLE = "unreadable"
+    UNSAFE = "a link, pipe or device"
+    LONELY_AUDIO = "audio without metadata"
+    LONELY_SIDECAR = "metadata without audio"
+    PAIR = "audio and metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One path, looked at once. `path` is the audio's, or a lonely sidecar's own, whichever half was looked for.
+
+    `audio` and `sidecar` are stamps at that moment; a lonely sidecar has `metadata_path == path` and no `audio`.
+    `ambiguous`: another audio file claims the same sidecar. `pattern`: that which ignores the path.
+    """
+
+    finding: Finding
+    path: bytes
+    audio: Stamp | None = None
+    metadata_path: bytes | None = None
+    sidecar: Stamp | None = None
+    ambiguous: bool = False
+    pattern: str | None = None
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether it belongs in the state: everything that an audio or a sidecar name stands for."""
+        return self.finding not in {Finding.IGNORED, Finding.UNMATCHED, Finding.FOLDER, Finding.GONE}
+
+
+def look(source: SourceSettings, path: bytes, tree: Tree | None = None) -> Look:
+    """What lies at `path`, be it audio, sidecar or neither, and at its other half. `tree` saves opening folders anew.
+
+    Raises SourceUnavailable, AttemptFailure (READ_FAILED).
+    """
+    pairing = pairing_of(source)
+    pattern = pairing.ignored_by(path) if pairing.is_ignored(path) else None
+    if pattern is not None:
+        return Look(Finding.IGNORED, path, pattern=pattern)
+    if tree is not None:
+        return _looked(pairing, path, tree)
+    with Tree(os.fsencode(source.path)) as opened:
+        return _looked(pairing, path, opened)
+
+
+def has_audio(source: SourceSettings, sidecar: bytes, tree: Tree) -> bool:
+    """Whether any audio that the sidecar name `sidecar` could belong to is there."""
+    return any(_is_there(audio, tree) for audio in pairing_of(source).audio_names(sidecar))
+
+
+def look_outside(source: SourceSettings, audio: bytes, metadata: bytes | None) -> Look:
+    """As `look`, for two files that are named one by one and may be absolute: no pattern decides about them.
+
+    Raises SourceUnavailable, AttemptFailure (READ_FAILED).
+    """
+    with Tree(os.fsencode(source.path)) as tree:
+        return _look_outside(source, audio, metadata, tree)
+
+
+def _look_outside(source: SourceSettings, audio: bytes, metadata: bytes | None, tree: Tree) -> Look:
+    found = _status(audio, tree)
+    if isinstance(found, Finding):
+        return Look(found, audio)
+    stamp = Stamp.of(found)
+    if not stat.S_ISREG(found.st_mode):
+        return Look(Finding.UNSAFE, audio, stamp)
+    if metadata is None:
+        if pairing_of(source).needs_sidecar:
+            return Look(Finding.LONELY_AUDIO, audio, stamp)
+        return Look(Finding.PAIR, audio, stamp)
+    beside = _status(metadata, tree)
+    if beside is Finding.GONE:
+        return Look(Finding.LONELY_AUDIO, audio, stamp)
+    sidecar = None if isinstance(beside, Finding) else Stamp.of(beside)
+    return Look(Finding.PAIR, audio, stamp, metadata, sidecar)
+
+
+def _looked(pairing: Pairing, path: bytes, tree: Tree) -> Look:
+    if pairing.is_sidecar_name(path):
+        return _look_at_sidecar(pairing, path, tree)
+    if pairing.is_audio_name(path):
+        return _look_at_audio(pairing, path, tree)
+    found = _status(path, tree)
+    if isinstance(found, Finding):
+        return Look(found, path)
+    return Look(Finding.FOLDER if stat.S_ISDIR(found.st_mode) else Finding.UNMATCHED, path)
+
+
+def _look_at_audio(pairing: Pairing, path: bytes, tree: Tree) -> Look:
+    found = _status(path, tree)
+    if isinstance(found, Finding):
+        return Look(found, path)
+    if stat.S_ISDIR(found.st_mode):
+        return Look(Finding.FOLDER, path)
+    stamp = Stamp.of(found)
+    if not stat.S_ISREG(found.st_mode):
+        return Look(Finding.UNSAFE, path, stamp)
+    if not pairing.needs_sidecar:
+        return Look(Finding.PAIR, path, stamp)
+    claimed = _claim(pairing, path, tree)
+    if claimed is None:
+        return Look(Finding.LONELY_AUDIO, path, stamp)
+    metadata_path, sidecar = claimed
+    return Look(Finding.PAIR, path, stamp, metadata_path, sidecar, _is_ambiguous(pairing, path, metadata_path, tree))
+
+
+def _look_at_sidecar(pairing: Pairing, path: bytes, tree: Tree) -> Look:
+    found = _status(path, tree)
+    if isinstance(found, os.stat_result) and stat.S_ISDIR(found.st_mode):
+        return Look(Finding.FOLDER, path)
+    for audio in pairing.audio_names(path):
+        if _is_there(audio, tree):
+            return _look_at_audio(pairing, audio, tree)
+    if isinstance(found, Finding):
+        return Look(found, path)
+    return Look(Finding.LONELY_SIDECAR, path, metadata_path=path, sidecar=Stamp.of(found))
+
+
+def _claim(pairing: Pairing, audio: bytes, tree: Tree) -> tuple[bytes, Stamp | None] | None:
+    """The first sidecar that exists, whatever it is: what cannot be read there is the judge's to say."""
+    for name in pairing.sidecar_names(audio):
+        if pairing.is_ignored(name):
+            continue
+        found = _status(name, tree)
+        if isinstance(found, os.stat_result):
+            if not stat.S_ISDIR(found.st_mode):
+                return name, Stamp.of(found)
+        elif found is not Finding.GONE:
+            return name, None
+    return None
+
+
+def _is_ambiguous(pairing: Pairing, audio: bytes, sidecar: bytes, tree: Tree) -> bool:
+    for other in pairing.audio_names(sidecar):
+        if other != audio and _is_there(other, tree):
+            claimed = _claim(pairing, other, tree)
+            if claimed is not None and claimed[0] == sidecar:
+                return True
+    return False
+
+
+def _is_there(path: bytes, tree: Tree) -> bool:
+    found = _status(path, tree)
+    return not stat.S_ISDIR(found.st_mode) if isinstance(found, os.stat_result) else found is not Finding.GONE
+
+
+def _status(path: bytes, tree: Tree) -> os.stat_result | Finding:
+    try:
+        return tree.lstat(path)
+    except RecordingIncomplete as incomplete:
+        return Finding.GONE if incomplete.reason is Reason.MISSING else Finding.UNREADABLE
+    except RecordingFailure:
+        return Finding.UNSAFE

@@ -1,0 +1,182 @@
+"""Which names are audio, which are sidecars, which belong together: patterns and templates over bytes, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final
+
+from ingest.failures import UsageFault
+from ingest.settings import SourceSettings
+
+# one character of UTF-8 (or one stray byte) that is not the separator
+_ONE: Final = b"(?:[^/\\x80-\\xff]|[\\xc0-\\xff][\\x80-\\xbf]*|[\\x80-\\xbf])"
+_TOKENS: Final = re.compile(
+    rb"(?P<folders>\*\*/)|(?P<all>\*\*)|(?P<any>\*)|(?P<one>\?)|(?P<set>\[!?[^]/]+\])|(?P<text>.)", re.DOTALL
+)
+_PLACEHOLDERS: Final = (b"{stem}", b"{name}")
+
+
+class Pairing:
+    """The patterns and templates of one source, compiled. Paths are bytes relative to the source.
+
+    Patterns: `*` and `?` stay within a name, `**/` is zero or more folders, `[abc]` a set; ASCII letters match in
+    either case. A pattern that matches a folder holds for everything in it. Raises UsageFault for a sidecar template
+    without `{stem}` or `{name}`: one sidecar would serve every recording of its folder.
+    """
+
+    def __init__(self, audio: Sequence[str], ignore: Sequence[str], sidecar: Sequence[str]) -> None:
+        for template in sidecar:
+            if sum(template.count(word.decode()) for word in _PLACEHOLDERS) != 1:
+                raise UsageFault(
+                    f"The sidecar template “{template}” does not name its audio exactly once.",
+                    "Write {stem} or {name} in it, as in {stem}.json.",
+                )
+        self._ignore = [(pattern, _compiled([pattern], below=True)) for pattern in ignore]
+        self._ignored = _compiled(ignore, below=True)
+        self._audio = _compiled(audio, below=False)
+        self._templates = [_Template(variant) for template in sidecar for variant in _variants(template.encode())]
+        names = b"|".join(template.expression for template in self._templates)
+        self._sidecar = re.compile(names or rb"(?!)", re.DOTALL)
+        self._extensions = _extensions(audio)
+
+    @property
+    def needs_sidecar(self) -> bool:
+        """False where audio alone is complete."""
+        return bool(self._templates)
+
+    def is_ignored(self, path: bytes) -> bool:
+        """Whether an ignore pattern matches `path` or a folder that it lies in."""
+        return self._ignored.fullmatch(path) is not None
+
+    def ignored_by(self, path: bytes) -> str | None:
+        """The first ignore pattern that matches `path` or a folder that it lies in."""
+        return next((pattern for pattern, regex in self._ignore if regex.fullmatch(path)), None)
+
+    def is_audio_name(self, path: bytes) -> bool:
+        """Whether an audio pattern matches and the name is not that of a sidecar."""
+        return self._audio.fullmatch(path) is not None and not self.is_sidecar_name(path)
+
+    def is_sidecar_name(self, path: bytes) -> bool:
+        """Whether a template makes such a name."""
+        return self._sidecar.fullmatch(path) is not None
+
+    def sidecar_names(self, audio: bytes) -> Iterator[bytes]:
+        """Where the sidecar of `audio` could be, in the order of the templates; each once."""
+        return iter(dict.fromkeys(template.sidecar(audio) for template in self._templates))
+
+    def audio_names(self, sidecar: bytes) -> Iterator[bytes]:
+        """The audio that such a sidecar could belong to, with the patterns' extensions as .wav, .WAV and .Wav."""
+        names = (name for template in self._templates for name in template.audio(sidecar, self._extensions))
+        return (name for name in dict.fromkeys(names) if self.is_audio_name(name) and not self.is_ignored(name))
+
+
+class _Template:
+    """One sidecar template: what stands before and after the audio's stem or name, and a folder if it has one."""
+
+    def __init__(self, template: bytes) -> None:
+        self._stem = _PLACEHOLDERS[0] in template
+        folder, _, name = template.rpartition(b"/")
+        self._folder = folder + b"/" if folder else b""
+        self._before, _, self._after = name.partition(_PLACEHOLDERS[0] if self._stem else _PLACEHOLDERS[1])
+
+    @property
+    def expression(self) -> bytes:
+        """A regular expression of the names that this template makes."""
+        before, after = re.escape(self._folder + self._before), re.escape(self._after)
+        return b"(?:.*/)?" + before + b"[^/]+" + after
+
+    def sidecar(self, audio: bytes) -> bytes:
+        folder, slash, name = audio.rpartition(b"/")
+        core = _stem(name) if self._stem else name
+        return folder + slash + self._folder + self._before + core + self._after
+
+    def audio(self, sidecar: bytes, extensions: Sequence[bytes]) -> Iterator[bytes]:
+        found = self._core(sidecar)
+        if found is None:
+            return
+        folder, core = found
+        if not self._stem:
+            yield folder + core
+            return
+        for extension in extensions:
+            if _stem(core + extension) == core:
+                yield folder + core + extension
+
+    def _core(self, path: bytes) -> tuple[bytes, bytes] | None:
+        """The audio's folder and its stem or name, where `path` is such a sidecar."""
+        folder, slash, name = path.rpartition(b"/")
+        folder += slash
+        if not folder.endswith(self._folder) or folder.removesuffix(self._folder)[-1:] not in {b"", b"/"}:
+            return None
+        if not (name.startswith(self._before) and name.endswith(self._after)):
+            return None
+        core = name[len(self._before) : len(name) - len(self._after)]
+        return (folder.removesuffix(self._folder), core) if core else None
+
+
+@lru_cache(maxsize=64)
+def _pairing(audio: tuple[str, ...], ignore: tuple[str, ...], sidecar: tuple[str, ...]) -> Pairing:
+    return Pairing(audio, ignore, sidecar)
+
+
+def pairing_of(source: SourceSettings) -> Pairing:
+    """The compiled patterns and templates of `source`."""
+    return _pairing(source.audio, source.ignore, source.metadata.sidecar)
+
+
+def _stem(name: bytes) -> bytes:
+    stem, dot, _ = name.rpartition(b".")
+    return stem if dot and stem else name
+
+
+def _variants(template: bytes) -> tuple[bytes, ...]:
+    """The template, and as a Windows recorder would write it, with its extension in capitals."""
+    before, dot, extension = template.rpartition(b".")
+    if not dot or any(word in extension for word in _PLACEHOLDERS):
+        return (template,)
+    return (template, before + dot + extension.upper())
+
+
+def _extensions(patterns: Sequence[str]) -> tuple[bytes, ...]:
+    """The literal endings of the patterns, as .wav, .WAV and .Wav; b"" for a pattern without one."""
+    found: list[bytes] = []
+    for pattern in patterns:
+        name = pattern.encode().rpartition(b"/")[2]
+        extension = name[name.rindex(b".") :] if b"." in name else b""
+        if re.search(rb"[*?\[]", extension):
+            extension = b""
+        found += [extension, extension.lower(), extension.upper(), extension.title()]
+    return tuple(dict.fromkeys(found))
+
+
+def _compiled(patterns: Sequence[str], *, below: bool) -> re.Pattern[bytes]:
+    """One expression for all patterns; with `below`, also for everything in a folder that one matches."""
+    if not patterns:
+        return re.compile(rb"(?!)")
+    joined = b"|".join(b"".join(map(_expression, _TOKENS.finditer(pattern.encode()))) for pattern in patterns)
+    return re.compile(b"(?:" + joined + b")" + (b"(?:/.*)?" if below else b""), re.IGNORECASE | re.DOTALL)
+
+
+def _expression(token: re.Match[bytes]) -> bytes:
+    text = token.group()
+    match token.lastgroup:
+        case "folders":
+            return b"(?:.*/)?"
+        case "all":
+            return b".*"
+        case "any":
+            return b"[^/]*"
+        case "one":
+            return _ONE
+        case "set":
+            return _set(text[1:-1])
+        case _:
+            return re.escape(text)
+
+
+def _set(members: bytes) -> bytes:
+    negated, members = members.startswith(b"!"), members.removeprefix(b"!")
+    escaped = re.sub(rb"([\\\[^&~|])", rb"\\\1", members)
+    return (b"[^/" if negated else b"[") + escaped + b"]"

@@ -1,0 +1,45 @@
+"""Whether what lies there is what the state knows already: the one place that decides "nothing to do"."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ingest.intake.look import Look
+from ingest.recording import Arrival, Known, Reason, Shape, Stamp, Status
+
+_UNDECIDED: Final = frozenset({Reason.CHANGING, Reason.UNREADABLE, Reason.MISSING})
+
+
+def audio_decides(known: Known) -> bool:
+    """Whether the sidecar no longer matters: a changed sidecar alone never sends anything again."""
+    return (
+        known.may_exist
+        or known.status is Status.SENDING
+        or (known.status is Status.SKIPPED and known.reason is Reason.BY_OPERATOR)
+    )
+
+
+def unchanged(known: Known, look: Look) -> bool:
+    """Whether `look` finds what `known` remembers, so that there is nothing to settle and nothing to judge."""
+    if _shape(look.audio) != known.audio:
+        return False
+    if audio_decides(known):
+        return True
+    if known.status is Status.INCOMPLETE and known.reason in _UNDECIDED:
+        return False
+    if known.status is Status.FAILED and known.reason is Reason.METADATA_AMBIGUOUS and not look.ambiguous:
+        return False
+    return (look.metadata_path, _shape(look.sidecar)) == (known.metadata_path, known.sidecar)
+
+
+def says_nothing_new(arrival: Arrival) -> bool:
+    """Whether an incomplete recording was judged anew and stands where it stood."""
+    known = arrival.replaces
+    return known is not None and (
+        (arrival.status, arrival.reason, arrival.audio, arrival.metadata_path, arrival.sidecar)
+        == (known.status, known.reason, known.audio, known.metadata_path, known.sidecar)
+    )
+
+
+def _shape(stamp: Stamp | None) -> Shape | None:
+    return None if stamp is None else stamp.shape

@@ -1,0 +1,190 @@
+"""Walks a source: what the events say or lose, this is the truth about what lies there."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from ingest.content.opening import Tree, root_identity
+from ingest.failures import AttemptFailure, Failure, RecordingFailure, RecordingIncomplete, SourceUnavailable
+from ingest.intake.arrivals import Arrivals
+from ingest.intake.look import Finding, Look, has_audio, look
+from ingest.intake.pairing import Pairing, pairing_of
+from ingest.intake.recognition import audio_decides, unchanged
+from ingest.recording import Arrival, Known, Reason, Stamp, Status
+from ingest.settings import SourceSettings
+
+BATCH: Final = 500
+_PATH_MAX: Final = 4096  # bytes; a deeper folder is out of reach for every ordinary program
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a walk met besides recordings. `files`: names of any kind."""
+
+    files: int = 0
+    unmatched: int = 0
+    unreadable: int = 0
+
+    @property
+    def detail(self) -> str | None:
+        """The sentence for the administrator, where there is something to say."""
+        if not self.unreadable:
+            return None
+        return (
+            f"{self.unreadable} folders or files in the source could not be read. "
+            "Give the service's user the right to read and enter them."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name that a pattern or a template knows."""
+
+    path: bytes
+    is_sidecar: bool
+
+
+def candidates(source: SourceSettings, arrivals: Arrivals, tally: Tally) -> Iterator[list[Look]]:
+    """What the state does not know yet, or knows differently, in batches (an empty one is a sign of life).
+
+    Raises SourceUnavailable where the source's folder is away.
+    """
+    for names in walk(source, tally):
+        known = arrivals.known(source.name, [name.path for name in names])
+        with Tree(os.fsencode(source.path)) as tree:
+            looks = [_candidate(source, name, known.get(name.path), tree, tally) for name in names]
+        yield [found for found in looks if found is not None]
+
+
+def walk(source: SourceSettings, tally: Tally) -> Iterator[list[Name]]:
+    """The names of audio and sidecars, folder by folder, at most `BATCH` at a time; links are not followed.
+
+    Raises SourceUnavailable. A folder below that vanishes or may not be read never ends the walk.
+    """
+    pairing = pairing_of(source)
+    folders = [b""]
+    names: list[Name] = []
+    while folders:
+        for name in _names(source, pairing, folders.pop(), folders, tally):
+            names.append(name)
+            if len(names) == BATCH:
+                yield names
+                names = []
+    if names:
+        yield names
+
+
+def gone(source: SourceSettings, arrivals: Arrivals, root: tuple[int, int]) -> Iterator[list[Arrival]]:
+    """The incomplete recordings whose files have gone, page by page.
+
+    `root` is the folder's identity when the walk began: in another folder, absent means nothing.
+    """
+    path = os.fsencode(source.path)
+    for page in arrivals.suspects(source.name):
+        with Tree(path) as tree:
+            missing = [arrival for known in page if (arrival := _missing(source, known, tree))]
+        if root_identity(path) != root:
+            return
+        if missing:
+            yield missing
+
+
+def _names(
+    source: SourceSettings, pairing: Pairing, folder: bytes, folders: list[bytes], tally: Tally
+) -> Iterator[Name]:
+    """The names in one folder; its subfolders are put on `folders`."""
+    prefix = folder + b"/" if folder else b""
+    below: list[bytes] = []
+    for entry in _entries(source, folder, tally):
+        path = prefix + os.fsencode(entry.name)
+        if pairing.is_ignored(path):
+            continue
+        if _is_folder(entry):
+            if len(path) < _PATH_MAX:
+                below.append(path)
+            else:
+                tally.unreadable += 1
+            continue
+        tally.files += 1
+        if pairing.is_sidecar_name(path):
+            yield Name(path, is_sidecar=True)
+        elif pairing.is_audio_name(path):
+            yield Name(path, is_sidecar=False)
+        else:
+            tally.unmatched += 1
+    folders += reversed(below)
+
+
+def _entries(source: SourceSettings, folder: bytes, tally: Tally) -> Iterator[os.DirEntry[str]]:
+    try:
+        with Tree(os.fsencode(source.path)) as tree:
+            descriptor = tree.open_folder(folder)
+        try:
+            with os.scandir(descriptor) as listing:
+                yield from listing  # where the file system does not tell folders, an entry asks the descriptor
+        finally:
+            os.close(descriptor)
+    except RecordingFailure:
+        return  # it has become a link
+    except (RecordingIncomplete, AttemptFailure) as failure:
+        if failure.reason is not Reason.MISSING:
+            tally.unreadable += 1
+    except OSError as error:
+        if not folder:
+            raise SourceUnavailable("The source's folder can no longer be listed.", "It is waited for.") from error
+        tally.unreadable += 1
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _candidate(source: SourceSettings, name: Name, known: Known | None, tree: Tree, tally: Tally) -> Look | None:
+    try:
+        if known is not None and audio_decides(known):
+            if name.is_sidecar or unchanged(known, Look(Finding.PAIR, name.path, _stamp(name.path, tree))):
+                return None
+        elif name.is_sidecar and has_audio(source, name.path, tree):
+            return None
+        found = look(source, name.path, tree)
+    except Failure as failure:
+        log.warning("source %s: a file could not be looked at (%s)", source.name, failure.reason)
+        tally.unreadable += 1
+        return None
+    if not found.is_candidate or (known is not None and unchanged(known, found)):
+        return None
+    return found
+
+
+def _stamp(path: bytes, tree: Tree) -> Stamp | None:
+    status = tree.find(path)
+    return None if status is None else Stamp.of(status)
+
+
+def _missing(source: SourceSettings, known: Known, tree: Tree) -> Arrival | None:
+    with suppress(Failure):
+        if tree.find(known.path) is None:
+            return Arrival(
+                source=source.name,
+                path=known.path,
+                status=Status.INCOMPLETE,
+                reason=Reason.MISSING,
+                detail="The file is no longer there. It is judged again if it comes back.",
+                metadata_path=known.metadata_path,
+                audio=known.audio,
+                sidecar=known.sidecar,
+                connection_id=source.connection_id,
+                method=source.method.value,
+                replaces=known,
+            )
+    return None

@@ -1,0 +1,200 @@
+"""From looks to arrivals: waits until files hold still, judges them in batches and hands them to the state."""
+
+from __future__ import annotations
+
+import logging
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from ingest.content.opening import Tree
+from ingest.failures import AttemptFailure, SourceUnavailable
+from ingest.intake.arrivals import Arrivals
+from ingest.intake.judge import arrival_of, changing, judge
+from ingest.intake.look import Finding, Look, look
+from ingest.intake.recognition import audio_decides, says_nothing_new, unchanged
+from ingest.intake.window import Settled, Stamps, Window
+from ingest.recording import Arrival, Known, Reason, Status
+from ingest.settings import SourceSettings
+
+WINDOW: Final = 8192  # unsettled pairs of one source: about 1 kB each
+BATCH: Final = 200
+_FINISHED: Final = frozenset({Finding.PAIR, Finding.UNSAFE})
+
+log = logging.getLogger(__name__)
+
+
+def place_of(error: BaseException) -> str:
+    """Type and position of an error, without its words: those may hold file names."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+class Settling:
+    """The unsettled and the settled but not yet judged pairs of one source; `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self, source: SourceSettings, arrivals: Arrivals, clock: Callable[[], float], capacity: int = WINDOW
+    ) -> None:
+        self._source = source
+        self._arrivals = arrivals
+        self._clock = clock
+        self._root = os.fsencode(source.path)
+        self._window = Window(source.settle_seconds, capacity)
+        self._settled: list[tuple[Look, bool]] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether a walk has to wait."""
+        return self._window.full
+
+    @property
+    def next_due(self) -> float | None:
+        """When `tick` next has something to do, on the clock."""
+        return self._window.next_due
+
+    def offer(self, found: Look, *, by_scan: bool) -> None:
+        """Takes a candidate in. Where it settles at once and a batch is full, judges that."""
+        settled = self._window.observe(found.path, _stamps(found), self._clock(), by_scan=by_scan)
+        if settled is not None:
+            self._settled.append((found, settled.by_scan))
+            if len(self._settled) >= BATCH:
+                self.flush()
+
+    def hint(self, paths: Sequence[bytes]) -> bool:
+        """Looks at `paths` that an event named. True where only a scan can tell more.
+
+        Raises SourceUnavailable.
+        """
+        scan = False
+        with Tree(self._root) as tree:
+            for path in paths:
+                found = self._look(path, tree)
+                if found is None:
+                    continue
+                if found.finding is Finding.FOLDER or (self.full and found.path not in self._window):
+                    scan = True
+                elif found.finding in _FINISHED:
+                    self.offer(found, by_scan=False)
+        return scan
+
+    def tick(self, *, final: bool = False) -> None:
+        """Looks again at what is due; what held still is judged and handed over.
+
+        `final`: what did not hold still is handed over as changing, instead of another wait. Raises SourceUnavailable.
+        """
+        due = iter(self._window.due(self._clock()))
+        while batch := list(islice(due, BATCH)):
+            changed: list[Look] = []
+            with Tree(self._root) as tree:
+                for entry in batch:
+                    found = self._again(entry, tree)
+                    if found is not None:
+                        changed.append(found)
+            if final:
+                for found in changed:
+                    self._window.forget(found.path)
+                self._add_changing(changed)
+            self.flush()
+        self.flush()
+
+    def report_restless(self) -> None:
+        """Hands over as changing what has not held still for long; it stays in the window. Raises SourceUnavailable."""
+        keys = self._window.restless(self._clock())
+        with Tree(self._root) as tree:
+            looks = [found for key in keys if (found := self._look(key, tree)) is not None]
+        self._add_changing([found for found in looks if found.is_candidate])
+
+    def make_room(self) -> None:
+        """Lets go of what was handed over as changing: each scan finds it again."""
+        self._window.make_room()
+
+    def clear(self) -> None:
+        """Forgets everything: the source is away."""
+        self._window.clear()
+        self._settled.clear()
+
+    def flush(self) -> None:
+        """Judges what has settled and hands it over. Raises SourceUnavailable, after what was judged before it."""
+        while self._settled:
+            batch, self._settled = self._settled[:BATCH], self._settled[BATCH:]
+            known = self._arrivals.known(self._source.name, [found.path for found, _ in batch])
+            judged: list[Arrival] = []
+            try:
+                with Tree(self._root) as tree:
+                    for found, by_scan in batch:
+                        arrival = self._judged(found, known.get(found.path), tree)
+                        if arrival is not None and (by_scan or arrival.status is not Status.INCOMPLETE):
+                            judged.append(arrival)
+            finally:
+                if judged:
+                    self._arrivals.add(judged)
+
+    def _again(self, entry: Settled, tree: Tree) -> Look | None:
+        """Observes a due entry once more; returns it where it did not hold still."""
+        found = self._look(entry.key, tree)
+        if found is None or not found.is_candidate or found.path != entry.key:
+            self._window.forget(entry.key)
+            if found is not None and found.is_candidate:
+                self.offer(found, by_scan=entry.by_scan)  # a lonely sidecar whose audio has come
+            return None
+        settled = self._window.observe(found.path, _stamps(found), self._clock())
+        if settled is None:
+            return found
+        self._settled.append((found, settled.by_scan))
+        return None
+
+    def _look(self, path: bytes, tree: Tree) -> Look | None:
+        try:
+            return look(self._source, path, tree)
+        except SourceUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 -- one bad file never stops the others
+            self._tell(error)
+            return None
+
+    def _judged(self, found: Look, known: Known | None, tree: Tree) -> Arrival | None:
+        if known is not None and (known.status is Status.SENDING or unchanged(known, found)):
+            return None
+        try:
+            arrival = judge(self._source, found, known, tree)
+        except SourceUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 -- one bad file never stops the others
+            self._tell(error)
+            return None
+        if known is None and arrival.reason is Reason.MISSING:
+            return None
+        if known is not None and known.may_exist and arrival.sha256 is None:
+            return None  # what became of the sent one is not undone by a file that cannot be read now
+        return None if says_nothing_new(arrival) else arrival
+
+    def _add_changing(self, looks: Sequence[Look]) -> None:
+        verdict = changing()
+        known = self._arrivals.known(self._source.name, [found.path for found in looks]) if looks else {}
+        arrivals = [
+            replace(
+                arrival_of(self._source, found, known.get(found.path), Status.INCOMPLETE),
+                reason=verdict.reason,
+                detail=str(verdict),
+            )
+            for found in looks
+            if found.path not in known or not audio_decides(known[found.path])
+        ]
+        fresh = [arrival for arrival in arrivals if not says_nothing_new(arrival)]
+        if fresh:
+            self._arrivals.add(fresh)
+
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, AttemptFailure):
+            log.warning("source %s: a file could not be read now and is looked at again later", self._source.name)
+        else:
+            log.error("source %s: a file could not be judged (%s)", self._source.name, place_of(error))
+
+
+def _stamps(found: Look) -> Stamps:
+    return Stamps(found.audio, found.sidecar)
