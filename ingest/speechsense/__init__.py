@@ -1,0 +1,1 @@
+"""The SpeechSense API: the only place that speaks gRPC."""
