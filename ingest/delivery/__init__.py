@@ -1,0 +1,1 @@
+"""From a pending recording to a delivered one."""

@@ -1,0 +1,152 @@
+"""One attempt: open what goes out, stream it, and say how it ended. Nothing is settled here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+import traceback
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ingest.content.payload import open_payload
+from ingest.delivery.progress import Progress
+from ingest.delivery.retry import decide
+from ingest.delivery.stream import HeldBackStream
+from ingest.failures import (
+    AttemptFailure,
+    Failure,
+    IngestError,
+    Moment,
+    OutcomeUnknown,
+    RecordingFailure,
+    ServiceFailure,
+    StateUnusable,
+)
+from ingest.recording import Answer, Claim, Disposal, OperationState, Reason, RequestIds, Status
+from ingest.settings import AfterUpload, SourceSettings, UploadSettings
+from ingest.speechsense.client import Client
+from ingest.speechsense.methods import Patience, UploadRequest, upload_badge
+from ingest.state.deliveries import Deliveries
+from ingest.state.settlements import Closing, Outcome, Settlement
+
+_FIRST_LOOK_MICROSECONDS: Final = 30_000_000
+_PROBE_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended: what to write, and the error that ended it, if any."""
+
+    settlement: Settlement
+    error: IngestError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """All that an attempt needs. `follow`: whether operations are asked about afterwards."""
+
+    client: Client
+    deliveries: Deliveries
+    sources: Mapping[str, SourceSettings]
+    upload: UploadSettings
+    progress: Progress
+    follow: bool
+
+    def make(self, claim: Claim, *, probe: bool = False) -> Ended:
+        """Sends the claimed recording once. Raises StateUnusable only; every other end is told in the answer."""
+        ids = RequestIds(client_request_id=str(uuid.uuid4()))
+        stream: HeldBackStream | None = None
+        try:
+            source = self.sources[claim.source]
+            with open_payload(os.fsencode(source.path), claim.path, claim.audio) as payload:
+                stream = HeldBackStream(
+                    payload,
+                    self.upload.chunk_bytes,
+                    lambda size, sha256: self.deliveries.closing(
+                        Closing(claim=claim, ids=ids, size=size, sha256=sha256)
+                    ),
+                    _PROBE_SECONDS if probe else 0.0,
+                )
+                with self.progress.of(claim.id, stream):
+                    answer = self._upload(claim, ids, stream)
+            return Ended(self._accepted(claim, source, answer, stream))
+        except StateUnusable:
+            raise
+        except IngestError as error:
+            return Ended(self._failed(claim, error, ids, stream), error)
+        except Exception as error:  # noqa: BLE001 - one recording's surprise must not end the others
+            failure = _surprise(error, stream)
+            return Ended(self._failed(claim, failure, ids, stream), failure)
+
+    def _upload(self, claim: Claim, ids: RequestIds, stream: HeldBackStream) -> Answer:
+        request = UploadRequest(
+            connection_id=claim.connection_id,
+            fields=claim.fields,
+            container=claim.container,
+            client_request_id=ids.client_request_id,
+        )
+        patience = Patience(stall_seconds=self.upload.stall_seconds, answer_seconds=self.upload.answer_seconds)
+        return upload_badge(self.client, request, stream, patience)
+
+    def _accepted(self, claim: Claim, source: SourceSettings, answer: Answer, stream: HeldBackStream) -> Settlement:
+        now = time.time_ns() // 1000
+        running = self.follow and answer.operation is OperationState.RUNNING
+        failed = answer.operation is OperationState.FAILED
+        dispose = source.after_upload is not AfterUpload.KEEP and not running and not failed
+        return Settlement(
+            claim=claim,
+            to=Status.FAILED if failed else Status.DONE,
+            reason=Reason.OPERATION_FAILED if failed else None,
+            detail=f"SpeechSense took the audio but could not process it: {answer.error}." if failed else None,
+            answer=answer,
+            outcome=Outcome.ACCEPTED,
+            sha256=stream.sha256,
+            sent_at=stream.let_go_at,
+            followed=self.follow,
+            operation_due_at=now + _FIRST_LOOK_MICROSECONDS if running else None,
+            disposal=Disposal.DUE if dispose else Disposal.NONE,
+        )
+
+    def _failed(self, claim: Claim, error: IngestError, ids: RequestIds, stream: HeldBackStream | None) -> Settlement:
+        now = time.time_ns() // 1000
+        decision = decide(error, claim, self.upload, now, random.random())  # noqa: S311 - only spreads retries
+        told = error.ids if isinstance(error, Failure) and error.ids else ids
+        return Settlement(
+            claim=claim,
+            to=decision.to,
+            reason=decision.reason,
+            detail=decision.detail,
+            grpc_code=error.grpc_code if isinstance(error, Failure) else None,
+            counted=decision.counted,
+            next_attempt_at=decision.next_attempt_at,
+            failing_since=decision.failing_since,
+            ids=told,
+            sha256=stream.sha256 if stream else None,
+            sent_at=stream.let_go_at if stream and decision.to is Status.UNCONFIRMED else None,
+            outcome=_outcome(error, stream),
+        )
+
+
+def _outcome(error: IngestError, stream: HeldBackStream | None) -> Outcome | None:
+    if stream is None or not stream.marked:
+        return None
+    if isinstance(error, OutcomeUnknown):
+        return Outcome.UNKNOWN
+    refused = isinstance(error, RecordingFailure | ServiceFailure) and stream.moment is Moment.LAST_BYTE_LET_GO
+    return Outcome.REFUSED if refused else Outcome.WITHDRAWN
+
+
+def _surprise(error: Exception, stream: HeldBackStream | None) -> Failure:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{type(error).__name__} at {os.path.basename(where.filename)}:{where.lineno}"
+    _log.error("attempt_surprised: %s; please report this", place)
+    sentence = f"The program did not expect this: {place}."
+    if stream is not None and stream.moment is Moment.LAST_BYTE_LET_GO:
+        return OutcomeUnknown(Reason.ANSWER_LOST, sentence, "Please report it, and look in the console for the badge.")
+    return AttemptFailure(Reason.INTERNAL_ERROR, sentence, "Please report it; it is tried again.")

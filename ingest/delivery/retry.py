@@ -1,0 +1,81 @@
+"""What the end of an attempt means for its recording. Pure: time and chance are handed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ingest.failures import (
+    AttemptFailure,
+    Failure,
+    IngestError,
+    OutcomeUnknown,
+    RecordingFailure,
+    RecordingIncomplete,
+)
+from ingest.recording import Claim, Reason, Status
+from ingest.settings import UploadSettings
+
+_MICROSECONDS: Final = 1_000_000
+_HOUR: Final = 3600 * _MICROSECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Where a recording goes after an attempt that was no success. Times are microseconds since 1970 UTC."""
+
+    to: Status
+    reason: Reason
+    detail: str
+    counted: bool
+    next_attempt_at: int | None = None
+    failing_since: int | None = None
+
+
+def decide(error: IngestError, claim: Claim, upload: UploadSettings, now: int, chance: float) -> Decision:
+    """The decision for `error`; `chance` (0 to 1) spreads the next attempts of recordings that failed together."""
+    if isinstance(error, RecordingFailure):
+        return Decision(to=Status.FAILED, reason=error.reason, detail=str(error), counted=True)
+    if isinstance(error, RecordingIncomplete):
+        return Decision(to=Status.INCOMPLETE, reason=error.reason, detail=str(error), counted=False)
+    if isinstance(error, OutcomeUnknown):
+        return Decision(to=Status.UNCONFIRMED, reason=error.reason, detail=str(error), counted=True)
+    if isinstance(error, AttemptFailure) and error.reason is not Reason.STOPPED:
+        return _again(error, claim, upload, now, chance)
+    # The service paused, the folder is away, or we stop: the recording is not to blame, and keeps its place.
+    reason = error.reason if isinstance(error, Failure) else Reason.SOURCE_AWAY
+    return Decision(
+        to=Status.PENDING,
+        reason=reason,
+        detail=str(error),
+        counted=False,
+        next_attempt_at=now,
+        failing_since=claim.failing_since,
+    )
+
+
+def _again(error: AttemptFailure, claim: Claim, upload: UploadSettings, now: int, chance: float) -> Decision:
+    failing_since = claim.failing_since or now
+    if now - failing_since >= upload.give_up_hours * _HOUR:
+        return Decision(
+            to=Status.FAILED,
+            reason=Reason.GAVE_UP,
+            detail=f"Every attempt failed for {upload.give_up_hours:g} hours; the last: {error}"
+            " `ingest retry` puts it back.",
+            counted=True,
+        )
+    return Decision(
+        to=Status.PENDING,
+        reason=error.reason,
+        detail=str(error),
+        counted=True,
+        next_attempt_at=now + round(_delay_seconds(error, now - failing_since, upload, chance) * _MICROSECONDS),
+        failing_since=failing_since,
+    )
+
+
+def _delay_seconds(error: AttemptFailure, failing_for: int, upload: UploadSettings, chance: float) -> float:
+    # Waiting as long as it has been failing doubles the time from attempt to attempt.
+    delay = max(upload.retry_initial_seconds, failing_for / _MICROSECONDS)
+    delay = min(delay, upload.retry_max_seconds) * (0.75 + 0.5 * chance)
+    return max(delay, error.retry_after_seconds or 0.0)

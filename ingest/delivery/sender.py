@@ -1,0 +1,139 @@
+"""The senders: threads that take what is due, send it and settle it, and pause together."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from ingest.delivery.attempt import Attempts, Ended
+from ingest.delivery.pause import Pause, Permit
+from ingest.failures import (
+    Failure,
+    IngestError,
+    OutcomeUnknown,
+    RecordingFailure,
+    ServiceFailure,
+    SourceUnavailable,
+    StateBusy,
+)
+from ingest.recording import Claim, Reason, Status
+from ingest.state import clock
+from ingest.state.bell import Bell
+
+_LOOK_SECONDS = 2.0
+"""How often other processes' changes (a retry by hand) are looked for."""
+
+_log = logging.getLogger(__name__)
+
+
+class Senders:
+    """What the sender threads share; each thread runs `run`.
+
+    `source_away` is told name and reason of a source whose folder is not there; `pause_changed` is called when the
+    pause began, changed its reason or ended. Both are called from sender threads.
+    """
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        pause: Pause,
+        bell: Bell,
+        instance_id: int,
+        *,
+        source_away: Callable[[str, str], None],
+        pause_changed: Callable[[], None],
+    ) -> None:
+        self._attempts = attempts
+        self._deliveries = attempts.deliveries
+        self._pause = pause
+        self._bell = bell
+        self._instance_id = instance_id
+        self._source_away = source_away
+        self._pause_changed = pause_changed
+        self._claimed: deque[Claim] = deque()
+        self._refill = threading.Lock()
+
+    def run(self, stop: threading.Event) -> None:
+        """Sends until `stop` is set; what was claimed and not begun is put back then."""
+        while not stop.is_set():
+            permit, wait_seconds = self._pause.permit()
+            if permit is Permit.WAIT:
+                self._put_back()
+                self._bell.wait(self._bell.rings, min(wait_seconds, _LOOK_SECONDS))
+                continue
+            try:
+                self._once(permit)
+            finally:
+                self._pause.ended(permit)
+        self._put_back()
+
+    def _once(self, permit: Permit) -> None:
+        rings = self._bell.rings
+        try:
+            claim = self._take(1 if permit is Permit.PROBE else self._attempts.upload.concurrency)
+        except StateBusy:
+            claim = None
+        if claim is None:
+            self._bell.wait(rings, self._seconds_to_next())
+            return
+        ended = self._attempts.make(claim, probe=permit is Permit.PROBE)
+        self._settle(ended, permit)
+
+    def _take(self, most: int) -> Claim | None:
+        with self._refill:
+            if not self._claimed:
+                self._claimed.extend(self._deliveries.claim(self._instance_id, most))
+            return self._claimed.popleft() if self._claimed else None
+
+    def _seconds_to_next(self) -> float:
+        try:
+            due = self._deliveries.next_due()
+        except StateBusy:
+            return _LOOK_SECONDS
+        if due is None:
+            return _LOOK_SECONDS
+        return min(max((due - clock.now()) / 1_000_000, 0.0), _LOOK_SECONDS)
+
+    def _settle(self, ended: Ended, permit: Permit) -> None:
+        error = ended.error
+        if isinstance(error, SourceUnavailable):
+            self._source_away(ended.settlement.claim.source, str(error))
+        if isinstance(error, ServiceFailure | OutcomeUnknown):
+            self._refused(error, permit)
+        elif _is_answer(error) and self._pause.answered():
+            _log.info("service_resumed: SpeechSense answers again")
+            self._pause_changed()
+        self._deliveries.settle([ended.settlement])
+        self._attempts.progress.ended(ended.settlement.to)
+        _tell(ended)
+
+    def _refused(self, error: Failure, permit: Permit) -> None:
+        if error.reason is not Reason.STOPPED and self._pause.refused(error, permit):
+            _log.warning("service_paused: %s: %s", error.reason, error)
+            self._pause_changed()
+        self._bell.ring()
+
+    def _put_back(self) -> None:
+        with self._refill:
+            waiting = list(self._claimed)
+            self._claimed.clear()
+        if waiting:
+            self._deliveries.give_back(waiting)
+
+
+def _is_answer(error: IngestError | None) -> bool:
+    return error is None or (isinstance(error, RecordingFailure) and error.grpc_code is not None)
+
+
+def _tell(ended: Ended) -> None:
+    settlement = ended.settlement
+    recording = f"recording={settlement.claim.id} source={settlement.claim.source} attempt={settlement.claim.attempt}"
+    if ended.error is None:
+        badge = settlement.answer.badge_id if settlement.answer else ""
+        _log.info("%s: %s badge=%s", settlement.to, recording, badge)
+    elif settlement.to is Status.PENDING and not settlement.counted:
+        _log.debug("%s: %s reason=%s", settlement.to, recording, settlement.reason)
+    else:
+        _log.warning("%s: %s reason=%s: %s", settlement.to, recording, settlement.reason, ended.error)

@@ -1,0 +1,75 @@
+"""The bytes of one attempt: hashed on the way, the last block held back until its mark stands on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+
+from ingest.content.payload import Payload
+from ingest.failures import AttemptFailure, Moment
+from ingest.recording import Reason
+
+Mark = Callable[[int, str], bool]
+"""Writes the mark durably, given size in bytes and SHA-256 (hex); False when the claim is not ours any more."""
+
+
+class HeldBackStream:
+    """Iterated once, by gRPC's own thread; everything else may be read from any thread.
+
+    `let_go_at`: when the last byte was, in microseconds since 1970 UTC.
+    `probe_seconds`: how long to wait before the mark for a refusal that comes early (while the service is in doubt).
+    """
+
+    def __init__(self, payload: Payload, block_bytes: int, mark: Mark, probe_seconds: float = 0.0) -> None:
+        self._payload = payload
+        self._block_bytes = block_bytes
+        self._mark = mark
+        self._probe_seconds = probe_seconds
+        self._is_over: Callable[[], bool] = bool
+        self._hash = hashlib.sha256()
+        self.size = payload.size
+        self.handed_over = 0
+        self.moment = Moment.BEFORE_FIRST_BYTE
+        self.progressed_at = time.monotonic()
+        self.marked = False
+        self.sha256: str | None = None
+        self.let_go_at: int | None = None
+
+    def attach(self, call_is_over: Callable[[], bool]) -> None:
+        """Learns how to tell that the call has ended already."""
+        self._is_over = call_is_over
+
+    def __iter__(self) -> Iterator[bytes]:
+        held = b""
+        for block in self._payload.blocks(self._block_bytes):
+            self._hash.update(block)
+            if held:
+                self._hand_over(held)
+                yield held
+            held = block
+        self._payload.require_unchanged()
+        if self._may_let_go():
+            self._hand_over(held)
+            self.let_go_at = time.time_ns() // 1000
+            self.moment = Moment.LAST_BYTE_LET_GO
+            yield held
+
+    def _may_let_go(self) -> bool:
+        self.sha256 = self._hash.hexdigest()
+        deadline = time.monotonic() + self._probe_seconds
+        while time.monotonic() < deadline and not self._is_over():
+            time.sleep(0.02)
+        if self._is_over():
+            return False
+        if not self._mark(self.size, self.sha256):
+            raise AttemptFailure(Reason.STOPPED, "Another process took this recording over.")
+        self.marked = True
+        # An answer that came while the mark was written is a refusal of less than the whole: nothing was made.
+        return not self._is_over()
+
+    def _hand_over(self, block: bytes) -> None:
+        if self.moment is Moment.BEFORE_FIRST_BYTE:
+            self.moment = Moment.MID_STREAM
+        self.handed_over += len(block)
+        self.progressed_at = time.monotonic()

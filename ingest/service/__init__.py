@@ -1,0 +1,1 @@
+"""The running service: settings become parts, parts are started, watched and stopped."""

@@ -1,0 +1,209 @@
+"""Starts the service, keeps it going, and stops it: at a signal, when one run is over, or when it cannot go on."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from types import FrameType
+from typing import Final
+
+from ingest import __version__
+from ingest.delivery.pause import Pause
+from ingest.delivery.progress import Progress
+from ingest.failures import StateUnusable
+from ingest.recording import Reason, Status
+from ingest.service.loops import Loops
+from ingest.service.notify import notify
+from ingest.service.wiring import Parts, build, host_of
+from ingest.settings import Settings
+from ingest.speechsense.client import Client
+from ingest.state import clock
+from ingest.state.engine import database_file, require_file, sole_service
+from ingest.state.instances import Kind, ServiceState
+from ingest.state.migrate import bring_to_newest
+from ingest.state.store import Store, open_store
+
+_HEARTBEAT_SECONDS: Final = 10.0
+_ABORT_SECONDS: Final = 10.0
+_PATIENCE_SECONDS: Final = 15.0
+"""How far ahead one run looks for a recording that is to be tried again, before it leaves it to the next."""
+
+_LOST_PROBES: Final = 2
+_LOOK_SECONDS: Final = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run left: how many recordings took each status anew, how many stand where now,
+    why it was paused at its end, and which sources are away."""
+
+    anew: Mapping[Status, int]
+    counts: Mapping[Status, int]
+    paused: str | None
+    away: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    store: Store
+    client: Client
+    parts: Parts
+    loops: Loops
+    instance_id: int
+
+
+class Service:
+    """One service over one configuration. `stop` may be called from any thread, but not from a signal handler."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str], progress: Progress) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._progress = progress
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+
+    def stop(self) -> None:
+        """Asks it to stop: nothing more is claimed, what is under way has its grace."""
+        self._stop.set()
+        self._wake.set()
+
+    @contextmanager
+    def stopped_by_signals(self) -> Iterator[None]:
+        """While the block runs, SIGTERM and SIGINT stop the service. Only in the main thread."""
+        # A handler interrupts the main thread wherever it is, also where it holds the lock of an event: setting that
+        # one there would wait for ever. A SimpleQueue may be told from a handler.
+        asked: SimpleQueue[bool] = SimpleQueue()
+
+        def handle(_signal: int, _frame: FrameType | None) -> None:
+            asked.put(True)
+
+        def listen() -> None:
+            while asked.get():
+                self.stop()
+
+        listener = threading.Thread(target=listen, name="signals", daemon=True)
+        listener.start()
+        before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            asked.put(False)
+            listener.join()
+
+    def run(self) -> None:
+        """Runs until it is stopped. Raises StateUnusable when the state cannot be used."""
+        with self._started() as started:
+            for name, intake in started.parts.intakes.items():
+                started.loops.start(f"intake-{name}", intake.run)
+            if started.parts.tracker:
+                started.loops.start("tracker", started.parts.tracker.run)
+            if started.parts.disposer:
+                started.loops.start("disposer", started.parts.disposer.run)
+            notify(self._environment, "READY=1", "STATUS=running")
+            _log.info("service_running: version=%s sources=%d", __version__, len(self._settings.sources))
+            while not self._stop.wait(_HEARTBEAT_SECONDS):
+                started.store.instances.heartbeat(started.instance_id)
+            notify(self._environment, "STOPPING=1")
+
+    def run_once(self) -> Run:
+        """Uploads everything that is there, then ends. Raises StateUnusable when the state cannot be used."""
+        with self._started() as started:
+            views = started.store.views
+            newest = views.newest_change()
+            intakes = [
+                started.loops.start(f"intake-{name}", intake.run_once) for name, intake in started.parts.intakes.items()
+            ]
+            self._until(lambda: not any(thread.is_alive() for thread in intakes), started)
+            self._until(lambda: _hopeless(started.parts.pause) or self._nothing_due(started), started)
+            paused = started.parts.pause.paused
+            if not self._stop.is_set() and paused is None:
+                if started.parts.tracker:
+                    started.parts.tracker.follow_due(self._stop)
+                if started.parts.disposer:
+                    started.parts.disposer.dispose_due(self._stop)
+            self._end(started)
+            away = tuple(
+                f"Source {source.name} is away: {source.detail}"
+                for source in views.sources()
+                if source.configured and not source.available
+            )
+            return Run(views.changes_after(newest), views.counts(), paused.detail if paused else None, away)
+
+    def _nothing_due(self, started: _Started) -> bool:
+        due = started.store.deliveries.next_due()
+        if due is not None and due - clock.now() < clock.microseconds(_PATIENCE_SECONDS):
+            return False
+        return not started.store.views.sending()
+
+    def _until(self, reached: Callable[[], bool], started: _Started) -> None:
+        heard = time.monotonic()
+        while not self._stop.is_set() and not reached():
+            self._wake.wait(_LOOK_SECONDS)
+            if time.monotonic() - heard > _HEARTBEAT_SECONDS:
+                heard = time.monotonic()
+                started.store.instances.heartbeat(started.instance_id)
+
+    @contextmanager
+    def _started(self) -> Iterator[_Started]:
+        file = database_file(self._settings.state.url)
+        require_file(file)
+        with sole_service(file):
+            before = bring_to_newest(file)
+            if before is not None:
+                _log.info("state_migrated: from=%s; a backup stands beside it", before)
+            with (
+                open_store(file, thorough=True) as store,
+                Client.connect(self._settings.speechsense, self._environment) as client,
+            ):
+                started = self._start(store, client)
+                try:
+                    yield started
+                finally:
+                    self._end(started)
+                if started.loops.fatal is not None:
+                    raise started.loops.fatal
+
+    def _start(self, store: Store, client: Client) -> _Started:
+        instance_id = store.instances.start(Kind.SERVICE, host_of(self._settings), __version__)
+        store.instances.register_sources({source.name: source.path for source in self._settings.sources})
+        taken = store.instances.take_over()
+        if taken.pending or taken.unconfirmed:
+            _log.warning(
+                "taken_over: pending=%d unconfirmed=%d were being sent when the last process ended",
+                taken.pending,
+                taken.unconfirmed,
+            )
+        parts = build(self._settings, store, client, self._progress, instance_id)
+        loops = Loops(self._stop, self.stop)
+        for number in range(self._settings.upload.concurrency):
+            loops.start(f"sender-{number + 1}", parts.senders.run)
+        return _Started(store, client, parts, loops, instance_id)
+
+    def _end(self, started: _Started) -> None:
+        self._stop.set()
+        started.store.bell.ring()
+        for intake in started.parts.intakes.values():
+            intake.wake()
+        if not started.loops.join(self._settings.upload.stop_grace_seconds):
+            _log.warning("grace_over: uploads under way are broken off")
+            started.client.abort()
+            started.store.commits.give_up()
+            started.loops.join(_ABORT_SECONDS)
+        with suppress(StateUnusable):
+            started.store.instances.say(started.instance_id, ServiceState.STOPPED)
+
+
+def _hopeless(pause: Pause) -> bool:
+    """Whether one run should end: the service refuses, or one lost answer was followed by others."""
+    paused = pause.paused
+    return paused is not None and (paused.reason is not Reason.ANSWER_LOST or paused.probes >= _LOST_PROBES)

@@ -1,0 +1,90 @@
+"""Makes the parts of the service from its settings. Nothing is started here."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ingest.delivery.attempt import Attempts
+from ingest.delivery.disposal import Disposer
+from ingest.delivery.pause import Pause
+from ingest.delivery.progress import Progress
+from ingest.delivery.sender import Senders
+from ingest.delivery.tracker import Tracker
+from ingest.intake.loop import SourceIntake
+from ingest.settings import AfterUpload, Settings
+from ingest.speechsense.client import Client
+from ingest.state.instances import ServiceState
+from ingest.state.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of one service; `tracker` and `disposer` only where the settings want them."""
+
+    intakes: Mapping[str, SourceIntake]
+    senders: Senders
+    pause: Pause
+    tracker: Tracker | None
+    disposer: Disposer | None
+
+
+def host_of(settings: Settings) -> str:
+    """This host's name in the state."""
+    return settings.state.host or socket.gethostname()
+
+
+def attempts_of(settings: Settings, store: Store, client: Client, progress: Progress) -> Attempts:
+    """What one upload needs."""
+    return Attempts(
+        client=client,
+        deliveries=store.deliveries,
+        sources={source.name: source for source in settings.sources},
+        upload=settings.upload,
+        progress=progress,
+        follow=settings.speechsense.operations_endpoint is not None,
+    )
+
+
+def build(settings: Settings, store: Store, client: Client, progress: Progress, instance_id: int) -> Parts:
+    """The parts, wired to each other and to the state."""
+    upload = settings.upload
+    pause = Pause(upload.retry_initial_seconds, upload.retry_max_seconds)
+    sources = {source.name: source for source in settings.sources}
+    disposes = any(source.after_upload is not AfterUpload.KEEP for source in settings.sources)
+    follows = settings.speechsense.operations_endpoint is not None
+    senders = Senders(
+        attempts_of(settings, store, client, progress),
+        pause,
+        store.bell,
+        instance_id,
+        source_away=lambda name, detail: _source_away(store, name, detail),
+        pause_changed=_sayer(store, pause, instance_id),
+    )
+    return Parts(
+        intakes={source.name: SourceIntake(source, store.arrivals) for source in settings.sources},
+        senders=senders,
+        pause=pause,
+        tracker=Tracker(client, store.deliveries, sources) if follows else None,
+        disposer=Disposer(store.deliveries, sources) if disposes else None,
+    )
+
+
+def _source_away(store: Store, name: str, detail: str) -> None:
+    _log.warning("source_away: source=%s: %s", name, detail)
+    store.arrivals.seen(name, available=False, detail=detail, unmatched=None)
+
+
+def _sayer(store: Store, pause: Pause, instance_id: int) -> Callable[[], None]:
+    def say() -> None:
+        paused = pause.paused
+        if paused is None:
+            store.instances.say(instance_id, ServiceState.RUNNING)
+        else:
+            store.instances.say(instance_id, ServiceState.PAUSED, paused.reason, paused.detail)
+
+    return say

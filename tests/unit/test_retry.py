@@ -1,0 +1,128 @@
+"""What the end of an attempt means: every class of failure, the growing delay, and giving up."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest.delivery.retry import decide
+from ingest.failures import (
+    AttemptFailure,
+    IngestError,
+    OutcomeUnknown,
+    RecordingFailure,
+    RecordingIncomplete,
+    ServiceFailure,
+    SourceUnavailable,
+)
+from ingest.recording import Claim, Container, Reason, Shape, Status
+from ingest.settings import UploadSettings
+
+SECOND = 1_000_000
+NOW = 1_770_000_000 * SECOND
+UPLOAD = UploadSettings(retry_initial_seconds=2, retry_max_seconds=600, give_up_hours=1)
+BROKEN = AttemptFailure(Reason.STREAM_BROKEN, "The upload broke off.")
+
+
+def claim(failing_since: int | None = None) -> Claim:
+    return Claim(
+        id=1,
+        source="floor",
+        path=b"one.wav",
+        metadata_path=b"one.json",
+        attempt=3,
+        tries=2,
+        failing_since=failing_since,
+        audio=Shape(1644, 1),
+        fields={},
+        container=Container.WAV,
+        connection_id="connection-0001",
+        method="badge",
+    )
+
+
+def delay_seconds(error: AttemptFailure = BROKEN, failing_for_seconds: float = 0, chance: float = 0.5) -> float:
+    since = NOW - round(failing_for_seconds * SECOND) if failing_for_seconds else None
+    decision = decide(error, claim(since), UPLOAD, NOW, chance)
+    assert decision.to is Status.PENDING
+    assert decision.next_attempt_at is not None
+    return (decision.next_attempt_at - NOW) / SECOND
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "counted"),
+    [
+        (RecordingFailure(Reason.REJECTED, "Refused.", "Correct it."), Status.FAILED, True),
+        (RecordingIncomplete(Reason.CHANGING, "It changed.", "Wait."), Status.INCOMPLETE, False),
+        (OutcomeUnknown(Reason.ANSWER_LOST, "No answer.", "Look."), Status.UNCONFIRMED, True),
+        (BROKEN, Status.PENDING, True),
+        (AttemptFailure(Reason.STOPPED, "The service was stopped."), Status.PENDING, False),
+        (ServiceFailure(Reason.KEY_REFUSED, "The key.", "Another key."), Status.PENDING, False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, IngestError) else str(value),
+)
+def test_each_class_of_failure_has_its_status_and_its_price(error: IngestError, status: Status, counted: bool) -> None:
+    decision = decide(error, claim(NOW - SECOND), UPLOAD, NOW, 0.5)
+
+    assert (decision.to, decision.counted) == (status, counted)
+    assert (decision.reason, decision.detail) == (getattr(error, "reason"), str(error))  # noqa: B009
+    assert (decision.next_attempt_at is not None) == (status is Status.PENDING)
+
+
+def test_a_folder_that_is_away_costs_nothing_and_says_why() -> None:
+    decision = decide(SourceUnavailable("It is not there.", "Mount it."), claim(NOW - SECOND), UPLOAD, NOW, 0.5)
+
+    assert (decision.to, decision.reason, decision.counted) == (Status.PENDING, Reason.SOURCE_AWAY, False)
+    assert (decision.next_attempt_at, decision.failing_since) == (NOW, NOW - SECOND)
+
+
+def test_the_delay_begins_at_the_initial_one_and_grows_with_the_time_of_failing() -> None:
+    assert delay_seconds() == 2
+    assert delay_seconds(failing_for_seconds=1) == 2
+    assert delay_seconds(failing_for_seconds=40) == 40
+
+
+def test_the_delay_ends_at_the_longest_one() -> None:
+    assert delay_seconds(failing_for_seconds=3000) == 600
+
+
+def test_chance_spreads_the_delay_by_a_quarter_to_either_side() -> None:
+    assert delay_seconds(failing_for_seconds=40, chance=0) == 30
+    assert delay_seconds(failing_for_seconds=40, chance=1) == 50
+
+
+def test_a_longer_wait_that_the_service_asked_for_is_kept() -> None:
+    asked = AttemptFailure(Reason.SERVER_ERROR, "Busy.", retry_after_seconds=90)
+
+    assert delay_seconds(asked) == 90
+    assert delay_seconds(asked, failing_for_seconds=3000) == 600
+
+
+def test_the_first_failure_begins_the_time_of_failing_and_later_ones_keep_it() -> None:
+    assert decide(BROKEN, claim(), UPLOAD, NOW, 0.5).failing_since == NOW
+    assert decide(BROKEN, claim(NOW - 5), UPLOAD, NOW, 0.5).failing_since == NOW - 5
+
+
+@pytest.mark.parametrize(("failing_for_seconds", "status"), [(3599, Status.PENDING), (3600, Status.FAILED)])
+def test_it_is_given_up_after_give_up_hours_and_not_before(failing_for_seconds: int, status: Status) -> None:
+    decision = decide(BROKEN, claim(NOW - failing_for_seconds * SECOND), UPLOAD, NOW, 0.5)
+
+    assert decision.to is status
+    if status is Status.FAILED:
+        assert decision.reason is Reason.GAVE_UP
+        assert "1 hours" in decision.detail
+        assert "The upload broke off." in decision.detail
+        assert "`ingest retry`" in decision.detail
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServiceFailure(Reason.UNREACHABLE, "Away."),
+        SourceUnavailable("Away."),
+        AttemptFailure(Reason.STOPPED, "Stopped."),
+    ],
+)
+def test_what_is_not_the_recordings_fault_never_makes_it_given_up(error: IngestError) -> None:
+    years_ago = NOW - 100_000 * 3600 * SECOND
+
+    assert decide(error, claim(years_ago), UPLOAD, NOW, 0.5).to is Status.PENDING
