@@ -1,0 +1,137 @@
+"""`ingest retry`, `resolve` and `skip`: what a person decides about recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from ingest.cli.common import config_option, settings_of, store_of, words_of
+from ingest.cli.judging import judged_now
+from ingest.failures import Failure, SourceUnavailable
+from ingest.recording import Disposal, Reason, Status
+from ingest.settings import AfterUpload, Settings
+from ingest.state.decisions import SKIPPABLE
+from ingest.state.shown import RecordingView
+from ingest.state.store import Store
+
+_MAY_EXIST = "it may exist at SpeechSense and would be paid for twice. If that is meant, add --accept-duplicates."
+
+
+@click.command()
+@config_option
+@click.argument("ids", nargs=-1, type=int, metavar="[ID]...")
+@click.option("--status", "status_name", type=click.Choice(["failed", "unconfirmed"]), metavar="S", help="All in it.")
+@click.option("--reason", "reason_name", type=words_of(Reason), metavar="R", help="All that stand for it.")
+@click.option("--all", "everything", is_flag=True, help="All failed ones.")
+@click.option("--accept-duplicates", is_flag=True, help="Also those that may exist at SpeechSense already.")
+def retry(
+    config: Path | None,
+    ids: tuple[int, ...],
+    status_name: str | None,
+    reason_name: str | None,
+    everything: bool,
+    accept_duplicates: bool,
+) -> int:
+    """Judge failed recordings anew and put them back."""
+    if sum([bool(ids), status_name is not None, reason_name is not None, everything]) != 1:
+        raise click.UsageError("Name ids, or --status, --reason or --all.")
+    settings = settings_of(config)
+    with store_of(settings) as store:
+        if ids:
+            chosen = list(_by_id(store, ids))
+            unknown = len(ids) - len(chosen)
+        else:
+            status = Status(status_name) if status_name else None if reason_name else Status.FAILED
+            chosen = [
+                view
+                for view in store.views.recordings(status=status, reason=Reason(reason_name) if reason_name else None)
+                if view.status in (Status.FAILED, Status.UNCONFIRMED)
+            ]
+            unknown = 0
+        refused = [view for view in chosen if not _retry_one(settings, store, view, accept=accept_duplicates)]
+    return 1 if unknown or (ids and refused) else 0
+
+
+def _retry_one(settings: Settings, store: Store, view: RecordingView, *, accept: bool) -> bool:
+    """Judges one anew; False where it could not be put back."""
+    may_exist = view.may_exist
+    if view.status not in (Status.FAILED, Status.UNCONFIRMED, Status.SKIPPED):
+        return _say(view, f"it is {view.status.value}; only failed, unconfirmed and skipped ones are put back.")
+    if may_exist and not accept:
+        return _say(view, _MAY_EXIST)
+    try:
+        judged = judged_now(settings, view)
+    except (Failure, SourceUnavailable) as error:
+        return _say(view, str(error))
+    if may_exist and judged.status is not Status.PENDING:
+        return _say(view, f"left as it is: {judged.detail}")
+    if not store.decisions.put_back(view.id, view.status, judged, possible_duplicate=may_exist):
+        return _say(view, "it changed meanwhile; look at it with `ingest show`.")
+    print(f"{view.id}: {judged.status.value}" + (f": {judged.detail}" if judged.detail else ""))
+    return judged.status is not Status.FAILED
+
+
+@click.command()
+@config_option
+@click.argument("recording_id", type=int, metavar="ID")
+@click.option("--badge-id", metavar="B", help="It is in the console, under this badge id.")
+@click.option("--not-sent", is_flag=True, help="It is not in the console: send it again.")
+def resolve(config: Path | None, recording_id: int, badge_id: str | None, not_sent: bool) -> int:
+    """Settle an unconfirmed recording after a look in the console."""
+    if (badge_id is not None) == not_sent:
+        raise click.UsageError("Say either --badge-id B or --not-sent.")
+    if badge_id is not None and not badge_id.strip():
+        raise click.UsageError("The badge id is empty.")
+    settings = settings_of(config)
+    with store_of(settings) as store:
+        for view in _by_id(store, [recording_id]):
+            if badge_id is not None:
+                done = store.decisions.confirm(view.id, badge_id.strip(), _disposal(settings, view))
+            else:
+                done = store.decisions.not_sent(view.id)
+            if done:
+                print(f"{view.id}: {'done' if badge_id else 'pending'}")
+                return 0
+            _say(view, f"it is {view.status.value}; only an unconfirmed recording is resolved.")
+    return 1
+
+
+@click.command()
+@config_option
+@click.argument("ids", nargs=-1, type=int, required=True, metavar="ID...")
+@click.option("--note", default="Taken out by an operator.", show_default=True, help="Why; stands in its detail.")
+def skip(config: Path | None, ids: tuple[int, ...], note: str) -> int:
+    """Take recordings out; they stay visible as skipped."""
+    with store_of(settings_of(config)) as store:
+        chosen = list(_by_id(store, ids))
+        skipped = 0
+        for view in chosen:
+            if view.status in SKIPPABLE and store.decisions.skip(view.id, view.status, note):
+                print(f"{view.id}: skipped")
+                skipped += 1
+            else:
+                _say(view, f"it is {view.status.value} and cannot be taken out.")
+    return 0 if skipped == len(ids) else 1
+
+
+def _by_id(store: Store, ids: Sequence[int]) -> Iterator[RecordingView]:
+    for recording_id in ids:
+        view = store.views.recording(recording_id)
+        if view is None:
+            click.echo(f"{recording_id}: there is no such recording; `ingest list` shows the ids.", err=True)
+        else:
+            yield view
+
+
+def _say(view: RecordingView, sentence: str) -> bool:
+    click.echo(f"{view.id}: {sentence}", err=True)
+    return False
+
+
+def _disposal(settings: Settings, view: RecordingView) -> Disposal:
+    for source in settings.sources:
+        if source.name == view.source and source.after_upload is not AfterUpload.KEEP:
+            return Disposal.DUE
+    return Disposal.NONE

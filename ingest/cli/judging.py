@@ -1,0 +1,45 @@
+"""Judges a known recording as it is now: configuration, audio and sidecar read again."""
+
+from __future__ import annotations
+
+from ingest.failures import NotDelivered
+from ingest.intake.judge import arrival_of, judge
+from ingest.intake.look import Finding, look, look_outside
+from ingest.recording import Arrival, Reason, Status
+from ingest.settings import Settings, SourceSettings
+from ingest.state.shown import RecordingView
+
+
+def source_named(settings: Settings, name: str) -> SourceSettings:
+    """The configured source called `name`. Raises NotDelivered."""
+    for source in settings.sources:
+        if source.name == name:
+            return source
+    raise NotDelivered(f"There is no source called {name} in the configuration.", "Name one that is there.")
+
+
+def judged_now(settings: Settings, view: RecordingView) -> Arrival:
+    """The judgement that the recording `view` has now. Raises NotDelivered, SourceUnavailable, AttemptFailure."""
+    source = source_named(settings, view.source)
+    if view.path.startswith(b"/"):
+        seen = look_outside(source, view.path, view.metadata_path)
+    else:
+        seen = look(source, view.path)
+    if seen.finding is Finding.GONE:
+        gone = arrival_of(source, seen, None, Status.INCOMPLETE)
+        return _with(gone, Reason.MISSING, "The file is not there any more.")
+    if not seen.is_candidate:
+        raise NotDelivered(f"The file is {seen.finding.value} now.", "Correct the patterns of its source.")
+    return judge(source, seen, None)
+
+
+def _with(arrival: Arrival, reason: Reason, detail: str) -> Arrival:
+    return Arrival(
+        source=arrival.source,
+        path=arrival.path,
+        status=arrival.status,
+        reason=reason,
+        detail=detail,
+        connection_id=arrival.connection_id,
+        method=arrival.method,
+    )

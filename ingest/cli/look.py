@@ -1,0 +1,112 @@
+"""`ingest check`, `status` and `list`: commands that only look."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from ingest.cli.common import config_option, json_option, print_json, settings_of, store_of, words_of
+from ingest.config import Problem, find, load_with_positions
+from ingest.console.overview import Overview, overview, overview_json
+from ingest.console.recordings import recording_json
+from ingest.console.words import duration_shown, moment_shown, path_shown, size_shown
+from ingest.recording import Reason, Status
+from ingest.service.doctor import examine
+from ingest.state.shown import SourceView
+
+
+@click.command()
+@config_option
+def check(config: Path | None) -> int:
+    """Configuration and environment: every problem at once."""
+    file = find(config, os.environ)
+    settings, positions = load_with_positions(file, os.environ)
+    problems = []
+    for found in examine(settings, os.environ):
+        line, column = positions.of(found.key)
+        problems.append(Problem(file, line, column, found.key, found.sentence, found.mend))
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if not problems:
+        print(f"{file}: no problem found, {len(settings.sources)} sources.")
+    return 2 if problems else 0
+
+
+@click.command()
+@config_option
+@json_option
+@click.option("--check", "checking", is_flag=True, help="Exit with 1 where someone should look.")
+def status(config: Path | None, as_json: bool, checking: bool) -> int:
+    """Counts, oldest pending, rate, last error, and whether the service lives."""
+    with store_of(settings_of(config)) as store:
+        now = overview(store.views)
+    if as_json:
+        print_json(overview_json(now))
+    else:
+        _print_overview(now)
+    if checking and now.concerns:
+        for concern in now.concerns:
+            click.echo(concern, err=True)
+        return 1
+    return 0
+
+
+@click.command(name="list")
+@config_option
+@json_option
+@click.option("--status", "status_name", type=words_of(Status), metavar="S", help="Only those in this status.")
+@click.option("--source", "source_name", metavar="N", help="Only those of this source.")
+@click.option("--reason", "reason_name", type=words_of(Reason), metavar="R", help="Only those for this reason.")
+def list_recordings(
+    config: Path | None,
+    as_json: bool,
+    status_name: str | None,
+    source_name: str | None,
+    reason_name: str | None,
+) -> None:
+    """The recordings, in the order in which they came."""
+    status = Status(status_name) if status_name else None
+    reason = Reason(reason_name) if reason_name else None
+    settings = settings_of(config)
+    with store_of(settings) as store:
+        if source_name is not None and source_name not in {source.name for source in store.views.sources()}:
+            raise click.UsageError(f"There is no source called {source_name}.")
+        for view in store.views.recordings(status=status, source_name=source_name, reason=reason):
+            if as_json:
+                print_json(recording_json(view))
+                continue
+            said = view.badge_id or (view.reason.value if view.reason else "")
+            print(f"{view.id:>8}  {view.status.value:<11}  {view.source}  {path_shown(view.path)}  {said}")
+
+
+def _print_overview(now: Overview) -> None:
+    service = now.service
+    print(f"Service: {service.state.value} since {moment_shown(service.since)}, version {service.version or '-'}")
+    if service.detail:
+        print(f"  {service.detail}")
+    width = max((len(source.name) for source in now.sources), default=0)
+    for source in now.sources:
+        print(f"{source.name:<{width}}  {_state_of(source)}; {_counts_of(source)}")
+        print(f"{'':<{width}}  last arrival {moment_shown(source.last_arrival_at)}, last done", end=" ")
+        print(f"{moment_shown(source.last_done_at)}, {source.unmatched} files that no pattern knows")
+        if source.detail:
+            print(f"{'':<{width}}  {source.detail}")
+    if now.oldest_pending_seconds is not None:
+        print(f"Oldest pending: {duration_shown(now.oldest_pending_seconds)}")
+    print(f"Last hour: {now.done_per_hour} done, {size_shown(now.bytes_per_hour)}")
+    if now.last_error is not None:
+        reason = now.last_error.reason.value if now.last_error.reason else "-"
+        print(f"Last error: {moment_shown(now.last_error.at)} {reason}: {now.last_error.detail or ''}")
+
+
+def _state_of(source: SourceView) -> str:
+    if not source.configured:
+        return "not configured any more"
+    return "there" if source.available else f"away since {moment_shown(source.unavailable_since)}"
+
+
+def _counts_of(source: SourceView) -> str:
+    counts = [f"{count} {status.value}" for status in Status if (count := source.counts.get(status, 0))]
+    return ", ".join(counts) or "nothing yet"

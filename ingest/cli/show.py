@@ -1,0 +1,126 @@
+"""`ingest show`: everything about one recording, or about a path that was never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ingest.cli.common import config_option, json_option, print_json, settings_of, store_of
+from ingest.cli.places import place
+from ingest.console.recordings import history_json, recording_json
+from ingest.console.words import moment_shown, path_shown, path_text
+from ingest.failures import Failure, NotDelivered, SourceUnavailable
+from ingest.intake.judge import judge
+from ingest.intake.look import Finding, look
+from ingest.recording import Arrival
+from ingest.settings import Settings, SourceSettings
+from ingest.state.shown import HistoryEntry, RecordingView
+from ingest.state.store import Store
+
+
+@click.command()
+@config_option
+@json_option
+@click.argument("what")
+def show(config: Path | None, as_json: bool, what: str) -> int:
+    """Everything known about WHAT: an id, path, file name, badge, operation, talk or request id."""
+    settings = settings_of(config)
+    with store_of(settings) as store:
+        where = place(settings, what)
+        found = store.views.find(what, source_name=where[0].name if where else None, path=where[1] if where else None)
+        if found:
+            _show_known(store, found, as_json=as_json)
+            return 0
+    if where is not None:
+        return _show_unknown(*where, as_json=as_json)
+    here = _in_a_source(settings, what)
+    if here is not None:
+        return _show_unknown(*here, as_json=as_json)
+    raise NotDelivered(
+        f"Nothing is known of {path_shown(what.encode('utf-8', 'surrogateescape'))}.",
+        "Give an id, a badge, operation, talk or request id, or the path of a file in a source.",
+    )
+
+
+def _in_a_source(settings: Settings, what: str) -> tuple[SourceSettings, bytes] | None:
+    """A path relative to a source, as `list` prints it."""
+    path = what.encode("utf-8", "surrogateescape")
+    for source in settings.sources:
+        try:
+            if not path.startswith(b"/") and look(source, path).finding is not Finding.GONE:
+                return source, path
+        except (SourceUnavailable, Failure):
+            continue
+    return None
+
+
+def _show_known(store: Store, found: Sequence[RecordingView], *, as_json: bool) -> None:
+    for view in found:
+        history = store.views.history(view.id)
+        if as_json:
+            print_json(recording_json(view) | {"history": [history_json(entry) for entry in history]})
+        else:
+            _print_known(view, history)
+
+
+def _print_known(view: RecordingView, history: Sequence[HistoryEntry]) -> None:
+    print(f"Recording {view.id}: {view.status.value}" + (f" ({view.reason.value})" if view.reason else ""))
+    if view.detail:
+        print(f"  {view.detail}")
+    values = recording_json(view) | {"path": path_shown(view.path)}
+    if view.metadata_path is not None:
+        values["metadata_path"] = path_shown(view.metadata_path)
+    for key, value in values.items():
+        if value is not None and key not in {"id", "status", "reason", "detail"}:
+            print(f"  {key}: {value}")
+    if view.fields:
+        print("  metadata that goes with it:")
+        for key, value in view.fields.items():
+            print(f"    {key}: {value}")
+    print("  history:")
+    for entry in history:
+        reason = f" {entry.reason.value}" if entry.reason else ""
+        code = f" {entry.grpc_code}" if entry.grpc_code else ""
+        print(f"    {moment_shown(entry.at)}  {entry.before or '-'} -> {entry.after}{reason}{code}")
+
+
+def _show_unknown(source: SourceSettings, path: bytes, *, as_json: bool) -> int:
+    """Looks now at a path that the state does not know."""
+    seen = look(source, path)
+    told: dict[str, Any] = {"source": source.name, "path": path_text(seen.path), "finding": seen.finding.name.lower()}
+    if seen.pattern is not None:
+        told["pattern"] = seen.pattern
+    judged: Arrival | None = None
+    if seen.is_candidate:
+        judged = judge(source, seen, None)
+        told |= {
+            "metadata_path": path_text(judged.metadata_path),
+            "would_be": judged.status.value,
+            "reason": judged.reason.value if judged.reason else None,
+            "detail": judged.detail,
+            "fields": dict(judged.fields),
+        }
+    if as_json:
+        print_json(told)
+    else:
+        _print_unknown(told, path_shown(seen.path), judged)
+    return 0 if seen.finding is not Finding.GONE else 1
+
+
+def _print_unknown(told: dict[str, Any], path: str, judged: Arrival | None) -> None:
+    print(f"{path} in source {told['source']} is not in the state yet. Looked at now: {told['finding']}.")
+    if "pattern" in told:
+        print(f"  It is ignored by the pattern {told['pattern']}.")
+    elif told["finding"] == Finding.UNMATCHED.name.lower():
+        print("  No pattern of the source's `audio` or `metadata.sidecar` knows this name.")
+    elif told["finding"] == Finding.GONE.name.lower():
+        print("  There is no such file.")
+    if judged is not None:
+        print(f"  Once it has been quiet for settle_seconds it will be {judged.status.value}.")
+        if judged.detail:
+            print(f"  {judged.detail}")
+        for key, value in judged.fields.items():
+            print(f"    {key}: {value}")
