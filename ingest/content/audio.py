@@ -14,6 +14,7 @@ from ingest.recording import Container, Reason
 
 HEAD_BYTES: Final = 4096
 _MAX_CHUNKS: Final = 256
+_XING_SLACK_BYTES: Final = 4096  # some encoders count tags that players strip
 _OPEN_SIZES: Final = frozenset({0, 0xFFFFFFFF, 0x7FFFF000, 0x7FFFF024})  # never filled in: Asterisk, ffmpeg, sox
 _RATES_HZ: Final = range(8_000, 48_001)  # of WAV; source: SpeechSense documentation, supported formats (2026-07)
 _PCM, _EXTENSIBLE = 0x0001, 0xFFFE
@@ -211,16 +212,22 @@ def _mp3(descriptor: int, size: int, start: int, takes: MethodFacts) -> AudioFac
         if following[:3] != b"TAG" and (second is None or (second.version, second.rate) != (first.version, first.rate)):
             raise _damaged("This begins like MP3 and does not go on like it")
     _check_channels(first.channels, takes)
-    return AudioFacts(Container.MP3, "MP3", first.channels, first.rate, _xing_seconds(first, block))
+    seconds, stated = _xing(first, block)
+    if stated is not None and size - start < stated - max(_XING_SLACK_BYTES, stated // 20):
+        raise _unfinished("The MP3 file is shorter than its Xing header says")
+    return AudioFacts(Container.MP3, "MP3", first.channels, first.rate, seconds)
 
 
-def _xing_seconds(first: _Frame, block: bytes) -> float | None:
-    """The duration that a Xing or Info frame states, if there is one."""
+def _xing(first: _Frame, block: bytes) -> tuple[float | None, int | None]:
+    """The duration and the size in bytes that a Xing or Info frame states, if there is one."""
     side = (17 if first.channels == 1 else 32) if first.version == 3 else (9 if first.channels == 1 else 17)
-    mark = block[4 + side : 16 + side]
-    if len(mark) < 12 or mark[:4] not in {b"Xing", b"Info"} or not mark[7] & 1:
-        return None
-    return int.from_bytes(mark[8:12], "big") * first.samples / first.rate
+    mark = block[4 + side : 20 + side]
+    if len(mark) < 16 or mark[:4] not in {b"Xing", b"Info"}:
+        return None, None
+    seconds, rest = None, 8
+    if mark[7] & 1:
+        seconds, rest = int.from_bytes(mark[8:12], "big") * first.samples / first.rate, 12
+    return seconds, int.from_bytes(mark[rest : rest + 4], "big") if mark[7] & 2 else None
 
 
 def _check_channels(channels: int, takes: MethodFacts) -> None:
