@@ -13,6 +13,7 @@ from ingest.cli.progress import shown
 from ingest.delivery.progress import Progress
 from ingest.recording import Status
 from ingest.service.lifecycle import Run, Service
+from ingest.service.memory import use_few_heaps
 from ingest.state.engine import database_file
 from ingest.state.migrate import migrate as migrate_database
 
@@ -27,6 +28,7 @@ def run(config: Path | None, once: bool, strict: bool) -> int:
         raise click.UsageError("--strict goes with --once.")
     settings = settings_of(config)
     log_to_stderr(logging.WARNING if once else logging.INFO)
+    use_few_heaps()
     progress = Progress()
     service = Service(settings, os.environ, progress)
     with service.stopped_by_signals():

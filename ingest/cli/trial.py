@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from ingest.cli.progress import shown
 from ingest.delivery.progress import Progress
 from ingest.failures import UsageFault
 from ingest.service.lifecycle import Service
+from ingest.service.signals import on_stop_signals
 from ingest.speechsense.emulator import Emulator, EmulatorSettings
 from ingest.state.engine import database_file
 from ingest.state.migrate import migrate
@@ -57,9 +57,7 @@ def demo(count: int, keep: Path | None, seconds: float) -> int:
 def emulator(listen: str, store: Path | None, tls: tuple[Path, Path] | None) -> None:
     """A local SpeechSense that speaks the same gRPC, for trying things out."""
     ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    with Emulator(EmulatorSettings(listen=listen, store=store, tls=tls)) as running:
+    with on_stop_signals(ended.set), Emulator(EmulatorSettings(listen=listen, store=store, tls=tls)) as running:
         print(f"listening on {running.address}", flush=True)
         ended.wait()
 

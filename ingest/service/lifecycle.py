@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
-from types import FrameType
 from typing import Final
 
 from ingest import __version__
@@ -20,6 +17,7 @@ from ingest.failures import StateUnusable
 from ingest.recording import Reason, Status
 from ingest.service.loops import Loops
 from ingest.service.notify import notify
+from ingest.service.signals import on_stop_signals
 from ingest.service.wiring import Parts, build, host_of
 from ingest.settings import Settings
 from ingest.speechsense.client import Client
@@ -35,6 +33,7 @@ _PATIENCE_SECONDS: Final = 15.0
 """How far ahead one run looks for a recording that is to be tried again, before it leaves it to the next."""
 
 _LOST_PROBES: Final = 2
+_LOOK_FIRST_SECONDS: Final = 0.005
 _LOOK_SECONDS: Final = 0.2
 
 _log = logging.getLogger(__name__)
@@ -75,30 +74,9 @@ class Service:
         self._stop.set()
         self._wake.set()
 
-    @contextmanager
-    def stopped_by_signals(self) -> Iterator[None]:
+    def stopped_by_signals(self) -> AbstractContextManager[None]:
         """While the block runs, SIGTERM and SIGINT stop the service. Only in the main thread."""
-        # A handler interrupts the main thread wherever it is, also where it holds the lock of an event: setting that
-        # one there would wait for ever. A SimpleQueue may be told from a handler.
-        asked: SimpleQueue[bool] = SimpleQueue()
-
-        def handle(_signal: int, _frame: FrameType | None) -> None:
-            asked.put(True)
-
-        def listen() -> None:
-            while asked.get():
-                self.stop()
-
-        listener = threading.Thread(target=listen, name="signals", daemon=True)
-        listener.start()
-        before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            asked.put(False)
-            listener.join()
+        return on_stop_signals(self.stop)
 
     def run(self) -> None:
         """Runs until it is stopped. Raises StateUnusable when the state cannot be used."""
@@ -147,8 +125,10 @@ class Service:
 
     def _until(self, reached: Callable[[], bool], started: _Started) -> None:
         heard = time.monotonic()
+        wait = _LOOK_FIRST_SECONDS
         while not self._stop.is_set() and not reached():
-            self._wake.wait(_LOOK_SECONDS)
+            self._wake.wait(wait)
+            wait = min(wait * 2, _LOOK_SECONDS)
             if time.monotonic() - heard > _HEARTBEAT_SECONDS:
                 heard = time.monotonic()
                 started.store.instances.heartbeat(started.instance_id)

@@ -94,7 +94,9 @@ class Feed:
                 self._moment = self._audio.moment
             request = StreamTalkRequest()
             request.audio.chunk.data = block
+            del block  # a copy is in the request: not kept while the next one is read
             yield request
+            del request
 
     def _next(self, blocks: Iterator[bytes] | None) -> tuple[Iterator[bytes] | None, bytes | None]:
         """The next block, or None at the end.
