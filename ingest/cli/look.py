@@ -30,7 +30,7 @@ def check(config: Path | None) -> int:
     for problem in problems:
         click.echo(str(problem), err=True)
     if not problems:
-        print(f"{file}: no problem found, {len(settings.sources)} sources.")
+        print(f"{file}: no problem found, sources: {len(settings.sources)}.")
     return 2 if problems else 0
 
 

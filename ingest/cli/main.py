@@ -12,7 +12,7 @@ import click
 
 from ingest import __version__
 from ingest.config import ConfigurationFault
-from ingest.failures import IngestError, StateUnusable, UsageFault
+from ingest.failures import IngestError, StateBusy, StateUnusable, UsageFault
 
 COMMANDS: Final = {
     "run": "ingest.cli.run:run",
@@ -90,5 +90,6 @@ def _usage_fault(error: click.ClickException) -> str:
 
 def _exit_code(error: IngestError) -> int:
     if isinstance(error, StateUnusable):
-        return 3
+        # A locked database or a full disk passes: the service manager is to start us again.
+        return 1 if isinstance(error, StateBusy) else 3
     return 2 if isinstance(error, UsageFault) else 1

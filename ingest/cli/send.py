@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +47,7 @@ def send(config: Path | None, audio: Path, metadata: Path | None, source_name: s
     if not audio.exists():
         raise UsageFault(f"There is no file {path_shown(os.fsencode(audio))}.", "Name the audio file.")
     source, path = _whose(settings, audio, source_name)
+    source = replace(source, start_from=None)  # who names a file means it, however old it is
     metadata_path = None if metadata is None else _relative(settings, source, metadata)
     with store_of(settings) as store:
         store.instances.register_sources({each.name: each.path for each in settings.sources})
@@ -105,12 +107,19 @@ def _beside(source: SourceSettings, path: bytes) -> bytes | None:
 def _delivered(settings: Settings, store: Store, recording_id: int) -> RecordingView:
     """Sends it if it is pending; waits if the service does."""
     instance_id = store.instances.start(Kind.COMMAND, host_of(settings), __version__)
+    store.instances.take_over()  # nobody else settles what a killed process was sending, where no service runs
     claim = store.deliveries.claim_one(instance_id, recording_id)
     if claim is not None:
         progress = Progress()
-        with Client.connect(settings.speechsense, os.environ) as client, showing(progress, lambda: claim.audio.size):
+
+        def left_bytes() -> int:
+            now = progress.snapshot()
+            return claim.audio.size - (now.sent_bytes - now.under_way_bytes)
+
+        with Client.connect(settings.speechsense, os.environ) as client, showing(progress, left_bytes):
             ended = attempts_of(settings, store, client, progress).make(claim)
             store.deliveries.settle([ended.settlement])
+            progress.ended(ended.settlement.to)
     store.instances.say(instance_id, ServiceState.STOPPED)
     while True:
         view = store.views.recording(recording_id)

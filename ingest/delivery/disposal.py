@@ -20,6 +20,7 @@ from ingest.state.followups import DisposalDue, Disposed
 _LOOK_SECONDS: Final = 5.0
 _MOST: Final = 100
 _AGAIN_SECONDS: Final = 300.0
+_REFUSED_SECONDS: Final = 3600.0
 _TRANSIENT: Final = frozenset({errno.EIO, errno.ESTALE, errno.ENOSPC, errno.EDQUOT, errno.ETIMEDOUT, errno.EHOSTDOWN})
 
 _log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Disposer:
     def __init__(self, deliveries: Deliveries, sources: Mapping[str, SourceSettings]) -> None:
         self._deliveries = deliveries
         self._sources = sources
+        self._told: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Disposes until `stop` is set."""
@@ -60,7 +62,22 @@ class Disposer:
                 return Disposed(id=due.id, disposal=Disposal.DONE)
             return _again(due, str(error))
         except OSError as error:
-            return _refused(due, error)
+            return self._refused(due, error)
+
+    def _refused(self, due: DisposalDue, error: OSError) -> Disposed:
+        sentence = f"The delivered file cannot be removed: {error.strerror}."
+        if error.errno in _TRANSIENT:
+            return _again(due, sentence)
+        if due.source not in self._told:
+            self._told.add(due.source)
+            _log.warning("disposal_refused: source=%s: %s; tried again each hour", due.source, sentence)
+        mend = "Give the service the right to change the folder (owner, ReadWritePaths= of the unit)."
+        return Disposed(
+            id=due.id,
+            disposal=Disposal.FAILED,
+            detail=f"{sentence} {mend} It is tried again each hour.",
+            again_at=clock.now() + clock.microseconds(_REFUSED_SECONDS),
+        )
 
 
 def _dispose(source: SourceSettings, due: DisposalDue) -> Disposed:
@@ -80,17 +97,6 @@ def _dispose(source: SourceSettings, due: DisposalDue) -> Disposed:
             delete(root, due.metadata_path, due.sidecar)
         delete(root, due.path, due.audio)
     return Disposed(id=due.id, disposal=Disposal.DONE, path=moved_to)
-
-
-def _refused(due: DisposalDue, error: OSError) -> Disposed:
-    sentence = f"The delivered file cannot be removed: {error.strerror}."
-    if error.errno in _TRANSIENT:
-        return _again(due, sentence)
-    _log.warning("disposal_failed: recording=%d source=%s: %s", due.id, due.source, sentence)
-    mend = (
-        " Give the service the right to change the folder (owner, ReadWritePaths= of the unit), then remove the file."
-    )
-    return Disposed(id=due.id, disposal=Disposal.FAILED, detail=sentence + mend)
 
 
 def _again(due: DisposalDue, sentence: str) -> Disposed:

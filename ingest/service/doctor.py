@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ingest.failures import IngestError
-from ingest.settings import MoveTo, Settings, SourceSettings, Tls
+from ingest.settings import Credentials, MoveTo, Settings, SourceSettings, Tls
 from ingest.speechsense.client import Client
 from ingest.state.engine import database_file, require_file
 from ingest.state.store import open_store
@@ -36,10 +36,15 @@ def _credentials(settings: Settings, environment: Mapping[str, str]) -> Iterator
     key = "speechsense.tls.ca_file" if isinstance(speechsense.tls, Tls) else "speechsense.endpoint"
     try:
         with Client.connect(speechsense, environment) as client:
-            key = "speechsense.credentials"
+            key = f"speechsense.credentials.{_given(speechsense.credentials)}"
             client.metadata("check")
     except IngestError as error:
         yield Found(key, error.sentence, error.mend)
+
+
+def _given(credentials: Credentials) -> str:
+    """The name of the one that is set."""
+    return next(field.name for field in fields(credentials) if getattr(credentials, field.name) is not None)
 
 
 def _state(settings: Settings) -> Iterator[Found]:

@@ -29,7 +29,7 @@ class DisposalDue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disposed:
-    """What became of the files: DONE (at `path` when moved), FAILED with a sentence, or DUE again at `again_at`."""
+    """What became of the files: DONE (at `path` when moved), else a sentence and when it is due again."""
 
     id: int
     disposal: Disposal
@@ -71,7 +71,7 @@ DISPOSALS_DUE: Final = (
         recording.c.metadata_mtime_ns,
     )
     .join(source, source.c.id == recording.c.source_id)
-    .where(recording.c.disposal == Disposal.DUE.value, recording.c.disposal_at <= bindparam("now"))
+    .where(recording.c.disposal_at <= bindparam("now"))
     .order_by(recording.c.disposal_at)
     .limit(bindparam("most"))
 )
@@ -89,9 +89,7 @@ OPERATIONS_DUE: Final = (
     .order_by(upload.c.operation_due_at)
     .limit(bindparam("most"))
 )
-_DISPOSE: Final = update(recording).where(
-    recording.c.id == bindparam("b_id"), recording.c.disposal == Disposal.DUE.value
-)
+_DISPOSE: Final = update(recording).where(recording.c.id == bindparam("b_id"), recording.c.disposal_at.is_not(None))
 _FOLLOW: Final = update(upload).where(upload.c.id == bindparam("b_upload"), upload.c.outcome == Outcome.ACCEPTED.value)
 _DONE: Final = update(recording).where(recording.c.id == bindparam("b_id"), recording.c.status == Status.DONE.value)
 

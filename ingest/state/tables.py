@@ -115,7 +115,7 @@ def _partial(name: str, table: Table, where: str, *columns: str, unique: bool = 
 _partial("ix_recording_pending", recording, "status = 'pending'", "next_attempt_at", "id")
 _partial("ix_recording_sending", recording, "status = 'sending'", "id")
 _partial("ix_recording_incomplete", recording, "status = 'incomplete'", "source_id", "id")
-_partial("ix_recording_disposal", recording, "disposal = 'due'", "disposal_at")
+_partial("ix_recording_disposal", recording, "disposal_at IS NOT NULL", "disposal_at")
 Index("ix_recording_source_status", recording.c.source_id, recording.c.status)
 
 upload = Table(

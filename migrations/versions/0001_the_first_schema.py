@@ -80,7 +80,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('source_id', 'path', 'generation', name=op.f('uq_recording_source_id_path_generation'))
     )
     with op.batch_alter_table('recording', schema=None) as batch_op:
-        batch_op.create_index('ix_recording_disposal', ['disposal_at'], unique=False, sqlite_where=sa.text("disposal = 'due'"), postgresql_where=sa.text("disposal = 'due'"))
+        batch_op.create_index('ix_recording_disposal', ['disposal_at'], unique=False, sqlite_where=sa.text("disposal_at IS NOT NULL"), postgresql_where=sa.text("disposal_at IS NOT NULL"))
         batch_op.create_index('ix_recording_incomplete', ['source_id', 'id'], unique=False, sqlite_where=sa.text("status = 'incomplete'"), postgresql_where=sa.text("status = 'incomplete'"))
         batch_op.create_index('ix_recording_pending', ['next_attempt_at', 'id'], unique=False, sqlite_where=sa.text("status = 'pending'"), postgresql_where=sa.text("status = 'pending'"))
         batch_op.create_index('ix_recording_sending', ['id'], unique=False, sqlite_where=sa.text("status = 'sending'"), postgresql_where=sa.text("status = 'sending'"))
@@ -150,7 +150,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_recording_sending', sqlite_where=sa.text("status = 'sending'"), postgresql_where=sa.text("status = 'sending'"))
         batch_op.drop_index('ix_recording_pending', sqlite_where=sa.text("status = 'pending'"), postgresql_where=sa.text("status = 'pending'"))
         batch_op.drop_index('ix_recording_incomplete', sqlite_where=sa.text("status = 'incomplete'"), postgresql_where=sa.text("status = 'incomplete'"))
-        batch_op.drop_index('ix_recording_disposal', sqlite_where=sa.text("disposal = 'due'"), postgresql_where=sa.text("disposal = 'due'"))
+        batch_op.drop_index('ix_recording_disposal', sqlite_where=sa.text("disposal_at IS NOT NULL"), postgresql_where=sa.text("disposal_at IS NOT NULL"))
 
     op.drop_table('recording')
     op.drop_table('source')

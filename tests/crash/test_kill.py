@@ -1,0 +1,82 @@
+"""Kills the service with SIGKILL again and again while it delivers, and counts what is left at both ends."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.support.audio import wav
+from tests.support.emulator import EmulatorProcess
+from tests.support.service import COMMAND, GIVEN, Site, surroundings
+
+RECORDINGS = 300
+KILLS = 20
+LONGEST_SECONDS = 0.12  # a life after its first change of the state: about as long as a twentieth of the work takes
+
+
+def changes(site: Site) -> int:
+    connection = sqlite3.connect(f"file:{site.database}?mode=ro", uri=True)
+    try:
+        (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM history").fetchone()
+    finally:
+        connection.close()
+    return int(newest)
+
+
+def killed(site: Site, once: bool, seconds: float) -> bool:
+    """One life: from its start until `seconds` after it first changed the state. False where it ended by itself."""
+    before = changes(site)
+    command = [*COMMAND, "run", *(["--once"] if once else []), "--config", str(site.config)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=surroundings({}))
+    deadline = time.monotonic() + 20
+    while changes(site) == before and process.poll() is None:
+        assert time.monotonic() < deadline, "it does nothing"
+    time.sleep(seconds)  # the random moment; nothing is waited for
+    process.kill()
+    return process.wait() == -9
+
+
+@pytest.mark.crash
+def test_p1_p2_killed_twenty_times_nothing_is_lost_and_nothing_is_sent_twice(tmp_path: Path) -> None:
+    seed = random.randrange(1_000_000)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    with EmulatorProcess(tmp_path / "store", keep_audio=False) as emulator:
+        site = Site(tmp_path / "site", emulator.address, upload={"chunk_bytes": 2048, "concurrency": 4})
+        site.migrate()
+        names = [f"call-{number:04d}.wav" for number in range(RECORDINGS)]
+        for number, name in enumerate(names):
+            site.drop(name, wav(0.3, seed=number), {**GIVEN, "client_id": name})
+        hits = 0
+        for number in range(KILLS):
+            # The last ones find nothing left to do where the machine is quick: then something more comes in.
+            if set(site.statuses().values()) <= {"done", "unconfirmed"}:
+                names += (more := [f"more-{number}-{each}.wav" for each in range(30)])
+                for each, name in enumerate(more):
+                    site.drop(name, wav(0.3, seed=1000 * (number + 1) + each), {**GIVEN, "client_id": name})
+            assert killed(site, chance.random() < 0.5, chance.random() * LONGEST_SECONDS), "it ended by itself"
+            left = Counter(site.statuses().values())
+            hits += left["sending"] > 0
+            print(number + 1, dict(left))
+
+        site.once("--strict", code=None)
+        site.once("--strict", code=0)
+
+        rows = site.rows()
+        made = Counter(badge.sha256 for badge in site.badges(emulator.store))
+    assert hits > KILLS / 4, "most kills hit no upload"
+    assert set(rows) == set(names)
+    for row in rows.values():
+        if row["status"] == "done":
+            assert made.pop(row["sha256"]) == 1
+            assert row["badge_id"]
+        else:
+            assert (row["status"], row["reason"]) == ("unconfirmed", "answer_lost")
+            assert made.pop(row["sha256"], 0) <= 1
+    assert not made
