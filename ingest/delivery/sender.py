@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -24,6 +25,9 @@ from ingest.state.bell import Bell
 
 _LOOK_SECONDS = 2.0
 """How often other processes' changes (a retry by hand) are looked for."""
+
+_QUICK_SECONDS = 1.0
+_BATCH_PER_SENDER = 2
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +58,7 @@ class Senders:
         self._pause_changed = pause_changed
         self._claimed: deque[Claim] = deque()
         self._refill = threading.Lock()
+        self._batch = 1
 
     def run(self, stop: threading.Event) -> None:
         """Sends until `stop` is set; what was claimed and not begun is put back then."""
@@ -72,13 +77,17 @@ class Senders:
     def _once(self, permit: Permit) -> None:
         rings = self._bell.rings
         try:
-            claim = self._take(1 if permit is Permit.PROBE else self._attempts.upload.concurrency)
+            claim = self._take(1 if permit is Permit.PROBE else self._batch)
         except StateBusy:
             claim = None
         if claim is None:
             self._bell.wait(rings, self._seconds_to_next())
             return
+        began = time.monotonic()
         ended = self._attempts.make(claim, probe=permit is Permit.PROBE)
+        # Short uploads are taken several at a time; what takes long must not wait in a queue as if it were being sent.
+        quick = time.monotonic() - began < _QUICK_SECONDS
+        self._batch = _BATCH_PER_SENDER * self._attempts.upload.concurrency if quick else 1
         self._settle(ended, permit)
 
     def _take(self, most: int) -> Claim | None:

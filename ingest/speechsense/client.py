@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from yandex.cloud.operation.operation_pb2 import Operation
 from yandex.cloud.operation.operation_service_pb2_grpc import OperationServiceStub
-from yandex.cloud.speechsense.v1.talk_service_pb2_grpc import TalkServiceStub
 
 from ingest.failures import AttemptFailure, UsageFault
 from ingest.recording import Reason, RequestIds
@@ -18,6 +18,7 @@ from ingest.settings import SpeechSenseSettings
 from ingest.speechsense.channel import open_channel
 from ingest.speechsense.credentials import Authorization
 from ingest.speechsense.failures import metadata_values
+from ingest.speechsense.framing import serialize
 
 if TYPE_CHECKING:
     import grpc
@@ -39,7 +40,12 @@ class Client:
         self._calls: set[Any] = set()
         self._operations: OperationServiceStub | None = None
         self._aborted = False
-        self.talks = TalkServiceStub(uploads)
+        # As the stub has it, but for the serializer.
+        self.upload_badge = uploads.stream_unary(
+            "/yandex.cloud.speechsense.v1.TalkService/UploadBadge",
+            request_serializer=serialize,
+            response_deserializer=Operation.FromString,
+        )
 
     @classmethod
     def connect(cls, settings: SpeechSenseSettings, environment: Mapping[str, str]) -> Client:

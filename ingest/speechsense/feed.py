@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from yandex.cloud.speechsense.v1.talk_service_pb2 import StreamTalkRequest
-
 from ingest.failures import Moment
 
 
@@ -79,7 +77,7 @@ class Feed:
         return self._closed.is_set() or (self._call is not None and self._call.done())
 
     def messages(self) -> Iterator[Any]:
-        """Metadata, audio metadata, then the chunks."""
+        """Metadata, audio metadata, then the blocks, which `framing` makes chunks of."""
         yield from self._heads
         self._call_known.wait()
         blocks: Iterator[bytes] | None = None
@@ -92,11 +90,8 @@ class Feed:
                 if self._closed.is_set() or block is None:
                     return
                 self._moment = self._audio.moment
-            request = StreamTalkRequest()
-            request.audio.chunk.data = block
-            del block  # a copy is in the request: not kept while the next one is read
-            yield request
-            del request
+            yield block
+            del block  # not kept while the next one is read
 
     def _next(self, blocks: Iterator[bytes] | None) -> tuple[Iterator[bytes] | None, bytes | None]:
         """The next block, or None at the end.

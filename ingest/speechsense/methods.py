@@ -62,7 +62,7 @@ def upload_badge(client: Client, request: UploadRequest, audio: AudioStream, pat
     """
     feed = Feed(*_heads(request), audio)
     audio.attach(feed.is_over)
-    call = _begin(client, client.talks.UploadBadge, feed.messages(), request.client_request_id)
+    call = _begin(client, client.upload_badge, feed.messages(), request.client_request_id)
     feed.attach(call)
     try:
         with client.under_way(call):

@@ -57,6 +57,7 @@ class Commits:
         self._guard = threading.Lock()
         self._writing = False
         self._stopping = threading.Event()
+        self._kept: Connection | None = None
 
     def submit(
         self, apply: Callable[[Connection, Sequence[Item]], Sequence[Result]], items: Sequence[Item]
@@ -92,6 +93,21 @@ class Commits:
     def give_up(self) -> None:
         """From now on a database that cannot be written raises instead of being waited for (the service stops)."""
         self._stopping.set()
+
+    def close(self) -> None:
+        """Gives the connection back; no change may be under way."""
+        self._disconnect()
+
+    def _connection(self) -> Connection:
+        """The writer's own, kept open: taking one from the pool and giving it back costs as much as a small change."""
+        if self._kept is None:
+            self._kept = self._engine.connect()
+        return self._kept
+
+    def _disconnect(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
 
     def _hand_on(self, entry: _Entry, taken: Sequence[_Entry]) -> None:
         """Names the next to write; a free lock would go to whoever just wrote, and hardly anything would be shared."""
@@ -131,10 +147,11 @@ class Commits:
         tries = 0
         while True:
             try:
-                with self._engine.begin() as connection:
-                    _apply(connection, entries)
+                with self._connection().begin() as transaction:
+                    _apply(transaction.connection, entries)
                 break
             except DBAPIError as error:
+                self._disconnect()
                 if is_damage(error):
                     raise damaged(error) from error
                 if not is_passing(error):

@@ -38,6 +38,7 @@ def open_engine(file: Path) -> Engine:
     same = _SameFile(file)
 
     def connect() -> sqlite3.Connection:
+        same.check()
         return sqlite3.connect(address, uri=True, check_same_thread=False, timeout=_BUSY_SECONDS, isolation_level=None)
 
     def begin(connection: Connection) -> None:
@@ -77,8 +78,9 @@ class _SameFile:
             return
         else:
             now = (status.st_dev, status.st_ino)
-        self._first = self._first or now
-        if now is None or now != self._first:
+        if self._first is None:
+            self._first = now
+        elif now != self._first:
             raise StateUnusable(
                 f"The state database {self._file} was deleted, moved or replaced while it was in use.",
                 "Stop the service, bring the file back or restore the newest backup, and start it again.",

@@ -43,6 +43,7 @@ def open_store(file: Path, *, thorough: bool = False) -> Iterator[Store]:
     """
     require_file(file)
     engine = open_engine(file)
+    commits: Commits | None = None
     try:
         require_newest(engine, file)
         if thorough:
@@ -68,4 +69,6 @@ def open_store(file: Path, *, thorough: bool = False) -> Iterator[Store]:
             bell=bell,
         )
     finally:
+        if commits is not None:
+            commits.close()
         engine.dispose()

@@ -312,7 +312,7 @@ def test_abort_ends_calls_under_way_and_refuses_new_ones(client: Client, note: s
 def test_abort_reaches_a_call_that_began_at_the_same_time(client: Client) -> None:
     leave = threading.Event()
     metadata = client.metadata("invented-id")
-    call = client.talks.UploadBadge.future(iter(lambda: leave.wait(10), True), metadata=metadata)
+    call = client.upload_badge.future(iter(lambda: leave.wait(10), True), metadata=metadata)
     client.abort()
     assert not call.done()
     with client.under_way(call):
