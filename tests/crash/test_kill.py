@@ -1,7 +1,11 @@
-"""Kills the service with SIGKILL again and again while it delivers, and counts what is left at both ends."""
+"""Kills the service with SIGKILL again and again while it delivers, and counts what is left at both ends.
+
+At its full size, about three minutes: CRASH_RECORDINGS=2000 CRASH_AUDIO_SECONDS=30 pytest -s tests/crash
+"""
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import subprocess
@@ -15,9 +19,11 @@ from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
 from tests.support.service import COMMAND, GIVEN, Site, surroundings
 
-RECORDINGS = 300
-KILLS = 20
-LONGEST_SECONDS = 0.12  # a life after its first change of the state: about as long as a twentieth of the work takes
+RECORDINGS = int(os.environ.get("CRASH_RECORDINGS", "300"))
+AUDIO_SECONDS = float(os.environ.get("CRASH_AUDIO_SECONDS", "0.3"))
+KILLS = int(os.environ.get("CRASH_KILLS", "20"))
+# A life after its first change of the state: about as long as a twentieth of the work takes.
+LONGEST_SECONDS = 0.12 * RECORDINGS / 300
 
 
 def changes(site: Site) -> int:
@@ -48,18 +54,19 @@ def test_p1_p2_killed_twenty_times_nothing_is_lost_and_nothing_is_sent_twice(tmp
     print(f"seed {seed}")
     chance = random.Random(seed)
     with EmulatorProcess(tmp_path / "store", keep_audio=False) as emulator:
-        site = Site(tmp_path / "site", emulator.address, upload={"chunk_bytes": 2048, "concurrency": 4})
+        upload = {"chunk_bytes": round(AUDIO_SECONDS * 7000), "concurrency": 4}
+        site = Site(tmp_path / "site", emulator.address, upload=upload)
         site.migrate()
         names = [f"call-{number:04d}.wav" for number in range(RECORDINGS)]
         for number, name in enumerate(names):
-            site.drop(name, wav(0.3, seed=number), {**GIVEN, "client_id": name})
+            site.drop(name, wav(AUDIO_SECONDS, seed=number), {**GIVEN, "client_id": name})
         hits = 0
         for number in range(KILLS):
             # The last ones find nothing left to do where the machine is quick: then something more comes in.
-            if set(site.statuses().values()) <= {"done", "unconfirmed"}:
+            if number and set(site.statuses().values()) <= {"done", "unconfirmed"}:
                 names += (more := [f"more-{number}-{each}.wav" for each in range(30)])
                 for each, name in enumerate(more):
-                    site.drop(name, wav(0.3, seed=1000 * (number + 1) + each), {**GIVEN, "client_id": name})
+                    site.drop(name, wav(AUDIO_SECONDS, seed=10_000 * (number + 1) + each), {**GIVEN, "client_id": name})
             assert killed(site, chance.random() < 0.5, chance.random() * LONGEST_SECONDS), "it ended by itself"
             left = Counter(site.statuses().values())
             hits += left["sending"] > 0
@@ -70,6 +77,7 @@ def test_p1_p2_killed_twenty_times_nothing_is_lost_and_nothing_is_sent_twice(tmp
 
         rows = site.rows()
         made = Counter(badge.sha256 for badge in site.badges(emulator.store))
+    print(Counter(row["status"] for row in rows.values()), f"{hits} kills hit an upload")
     assert hits > KILLS / 4, "most kills hit no upload"
     assert set(rows) == set(names)
     for row in rows.values():
