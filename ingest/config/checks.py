@@ -14,6 +14,7 @@ from ingest.config import schema
 from ingest.config.draft import Draft
 from ingest.config.problems import Location, dotted
 from ingest.intake.pairing import Pairing
+from ingest.loopback import is_loopback_host
 
 _ENDPOINT: Final = re.compile(r"(?:\[(?P<bracketed>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -90,13 +91,6 @@ def _host(endpoint: str) -> str | None:
         return None
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def _endpoints(draft: Draft) -> None:
     for name in ("endpoint", "operations_endpoint"):
         location = ("speechsense", name)
@@ -112,7 +106,7 @@ def _tls(draft: Draft) -> None:
         return
     for name in ("endpoint", "operations_endpoint"):
         host = _host(draft.text(("speechsense", name)) or "")
-        if host is not None and not _is_loopback(host):
+        if host is not None and not is_loopback_host(host):
             sentence = f"false would send the key and the calls unencrypted, and `{name}` is not a loopback address."
             mend = "Take `tls: false` away, or point it to 127.0.0.1, [::1] or localhost"
             draft.note(location, sentence, f"{mend}{' (or to null).' if name == 'operations_endpoint' else '.'}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
@@ -17,7 +19,17 @@ _FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_
 _GONE: Final = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM})
 _NOT_A_FILE: Final = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EISDIR})
+_NO_NAMES: Final = frozenset({b"", b".", b".."})
+_SLASH: Final = ord("/")
 _UNSAFE_MEND: Final = "Put the recording itself there, as an ordinary file."
+
+
+@dataclass(slots=True)
+class Listing:
+    """The sorted names of the folder that was listed last."""
+
+    folder: bytes | None = None
+    names: Sequence[bytes] = ()
 
 
 class Tree:
@@ -25,10 +37,12 @@ class Tree:
 
     The root itself may be a link; nothing below it is followed through one. Keeps the descriptor of the folder that
     was used last, so that files of one folder cost one walk; use it as a context manager, for one batch.
+    `listing` may be shared by the batches of one walk.
     """
 
-    def __init__(self, root: bytes) -> None:
+    def __init__(self, root: bytes, listing: Listing | None = None) -> None:
         self._root = root
+        self._listing = listing or Listing()
         self._folder: bytes | None = None
         self._descriptor = -1
 
@@ -90,11 +104,44 @@ class Tree:
     def find(self, path: bytes) -> os.stat_result | None:
         """What `lstat` says, or None where there is nothing."""
         try:
-            return self.lstat(path)
+            folder, _, name = path.rpartition(b"/")
+            if folder == self._folder and name not in _NO_NAMES and path[0] != _SLASH and b"\0" not in name:
+                parent = self._descriptor  # most are siblings of the last: the folder has been checked and is open
+            else:
+                folder, name = _split(path)
+                parent = self._parent(folder)
+            try:
+                return os.lstat(name, dir_fd=parent)
+            except FileNotFoundError:
+                return None  # by far the most frequent answer, and translating it costs three times the call
+            except OSError as error:
+                self._raise(error, parent)
         except RecordingIncomplete as incomplete:
             if incomplete.reason is Reason.MISSING:
                 return None
             raise
+
+    def names(self, folder: bytes) -> Sequence[bytes]:
+        """The sorted names in the folder at `folder` (b"" is the root), listed once and remembered for the last folder.
+
+        Empty for a folder that is gone, is a link or may not be listed. Raises SourceUnavailable, AttemptFailure.
+        """
+        if self._listing.folder != folder:
+            self._listing.names = self._listed(folder)
+            self._listing.folder = folder
+        return self._listing.names
+
+    def _listed(self, folder: bytes) -> list[bytes]:
+        try:
+            descriptor = self.open_folder(folder)
+        except (RecordingIncomplete, RecordingFailure):
+            return []
+        try:
+            return sorted(map(os.fsencode, os.listdir(descriptor)))
+        except OSError as error:
+            raise read_failed(error) from None
+        finally:
+            os.close(descriptor)
 
     def _parent(self, folder: bytes) -> int:
         if folder == self._folder:

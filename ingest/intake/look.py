@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -67,7 +68,7 @@ def look(source: SourceSettings, path: bytes, tree: Tree | None = None) -> Look:
 
 def has_audio(source: SourceSettings, sidecar: bytes, tree: Tree) -> bool:
     """Whether any audio that the sidecar name `sidecar` could belong to is there."""
-    return any(_is_there(audio, tree) for audio in pairing_of(source).audio_names(sidecar))
+    return next(_audio_of(pairing_of(source), sidecar, tree), None) is not None
 
 
 def look_outside(source: SourceSettings, audio: bytes, metadata: bytes | None) -> Look:
@@ -130,9 +131,9 @@ def _look_at_sidecar(pairing: Pairing, path: bytes, tree: Tree) -> Look:
     found = _status(path, tree)
     if isinstance(found, os.stat_result) and stat.S_ISDIR(found.st_mode):
         return Look(Finding.FOLDER, path)
-    for audio in pairing.audio_names(path):
-        if _is_there(audio, tree):
-            return _look_at_audio(pairing, audio, tree)
+    audio = next(_audio_of(pairing, path, tree), None)
+    if audio is not None:
+        return _look_at_audio(pairing, audio, tree)
     if isinstance(found, Finding):
         return Look(found, path)
     return Look(Finding.LONELY_SIDECAR, path, metadata_path=path, sidecar=Stamp.of(found))
@@ -153,22 +154,33 @@ def _claim(pairing: Pairing, audio: bytes, tree: Tree) -> tuple[bytes, Stamp | N
 
 
 def _is_ambiguous(pairing: Pairing, audio: bytes, sidecar: bytes, tree: Tree) -> bool:
-    for other in pairing.audio_names(sidecar):
-        if other != audio and _is_there(other, tree):
+    for other in _audio_of(pairing, sidecar, tree):
+        if other != audio:
             claimed = _claim(pairing, other, tree)
             if claimed is not None and claimed[0] == sidecar:
                 return True
     return False
 
 
+def _audio_of(pairing: Pairing, sidecar: bytes, tree: Tree) -> Iterator[bytes]:
+    """The audio that is there and that `sidecar` could belong to; the folder is listed only where names do not tell."""
+    for names in (pairing.audio_names(sidecar), pairing.listed_audio(sidecar, tree.names)):
+        for name in names:
+            if _is_there(name, tree):
+                yield name
+
+
 def _is_there(path: bytes, tree: Tree) -> bool:
-    found = _status(path, tree)
-    return not stat.S_ISDIR(found.st_mode) if isinstance(found, os.stat_result) else found is not Finding.GONE
+    try:
+        found = tree.find(path)
+    except (RecordingIncomplete, RecordingFailure):
+        return True
+    return found is not None and not stat.S_ISDIR(found.st_mode)
 
 
 def _status(path: bytes, tree: Tree) -> os.stat_result | Finding:
     try:
-        return tree.lstat(path)
+        return tree.find(path) or Finding.GONE
     except RecordingIncomplete as incomplete:
         return Finding.GONE if incomplete.reason is Reason.MISSING else Finding.UNREADABLE
     except RecordingFailure:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import product
 from typing import Final
 
 from ingest.failures import UsageFault
@@ -16,6 +18,7 @@ _TOKENS: Final = re.compile(
     rb"(?P<folders>\*\*/)|(?P<all>\*\*)|(?P<any>\*)|(?P<one>\?)|(?P<set>\[!?[^]/]+\])|(?P<text>.)", re.DOTALL
 )
 _PLACEHOLDERS: Final = (b"{stem}", b"{name}")
+_LETTERS_SPELT_OUT: Final = 4  # a longer ending has more than 16 ways to write it in capitals and small letters
 
 
 class Pairing:
@@ -39,7 +42,9 @@ class Pairing:
         self._templates = [_Template(variant) for template in sidecar for variant in _variants(template.encode())]
         names = b"|".join(template.expression for template in self._templates)
         self._sidecar = re.compile(names or rb"(?!)", re.DOTALL)
-        self._extensions = _extensions(audio)
+        endings = [_ending(pattern) for pattern in audio]
+        self._spellings = [_spellings(ending) for ending in dict.fromkeys(endings) if ending is not None]
+        self._names_tell_all = None not in endings
 
     @property
     def needs_sidecar(self) -> bool:
@@ -67,9 +72,28 @@ class Pairing:
         return iter(dict.fromkeys(template.sidecar(audio) for template in self._templates))
 
     def audio_names(self, sidecar: bytes) -> Iterator[bytes]:
-        """The audio that such a sidecar could belong to, with the patterns' extensions as .wav, .WAV and .Wav."""
-        names = (name for template in self._templates for name in template.audio(sidecar, self._extensions))
-        return (name for name in dict.fromkeys(names) if self.is_audio_name(name) and not self.is_ignored(name))
+        """The audio that such a sidecar could belong to, as far as patterns tell without a look at the folder."""
+        return self._taken(names for template in self._templates for names in template.audio(sidecar, self._spellings))
+
+    def listed_audio(self, sidecar: bytes, names_in: Callable[[bytes], Sequence[bytes]]) -> Iterator[bytes]:
+        """What `audio_names` cannot know, because a pattern such as `**/*` leaves the ending open.
+
+        `names_in` is asked for the sorted names in a folder, and only where there is such a pattern.
+        """
+        if self._names_tell_all:
+            return iter(())
+        return self._taken((name,) for template in self._templates for name in template.listed_audio(sidecar, names_in))
+
+    def _taken(self, groups: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
+        """The names that are audio; those of one group differ in capitals only, so that one tells for the others."""
+        seen: set[bytes] = set()
+        for names in groups:
+            if self._audio.fullmatch(names[0]) is None or self.is_ignored(names[0]):
+                continue
+            for name in names:
+                if name not in seen and not self.is_sidecar_name(name):
+                    seen.add(name)
+                    yield name
 
 
 class _Template:
@@ -92,17 +116,29 @@ class _Template:
         core = _stem(name) if self._stem else name
         return folder + slash + self._folder + self._before + core + self._after
 
-    def audio(self, sidecar: bytes, extensions: Sequence[bytes]) -> Iterator[bytes]:
+    def audio(self, sidecar: bytes, extensions: Sequence[Sequence[bytes]]) -> Iterator[Sequence[bytes]]:
         found = self._core(sidecar)
         if found is None:
             return
         folder, core = found
-        if not self._stem:
-            yield folder + core
+        if not self._stem or _stem(core) == core:
+            yield (folder + core,)
+        if self._stem:
+            for spellings in extensions:
+                if _stem(core + spellings[0]) == core:
+                    yield [folder + core + extension for extension in spellings]
+
+    def listed_audio(self, sidecar: bytes, names_in: Callable[[bytes], Sequence[bytes]]) -> Iterator[bytes]:
+        found = self._core(sidecar) if self._stem else None
+        if found is None:
             return
-        for extension in extensions:
-            if _stem(core + extension) == core:
-                yield folder + core + extension
+        folder, core = found
+        names = names_in(folder.rstrip(b"/"))
+        for index in range(bisect_left(names, core + b"."), len(names)):
+            if not names[index].startswith(core + b"."):
+                return
+            if _stem(names[index]) == core:
+                yield folder + names[index]
 
     def _core(self, path: bytes) -> tuple[bytes, bytes] | None:
         """The audio's folder and its stem or name, where `path` is such a sidecar."""
@@ -139,16 +175,21 @@ def _variants(template: bytes) -> tuple[bytes, ...]:
     return (template, before + dot + extension.upper())
 
 
-def _extensions(patterns: Sequence[str]) -> tuple[bytes, ...]:
-    """The literal endings of the patterns, as .wav, .WAV and .Wav; b"" for a pattern without one."""
-    found: list[bytes] = []
-    for pattern in patterns:
-        name = pattern.encode().rpartition(b"/")[2]
-        extension = name[name.rindex(b".") :] if b"." in name else b""
-        if re.search(rb"[*?\[]", extension):
-            extension = b""
-        found += [extension, extension.lower(), extension.upper(), extension.title()]
-    return tuple(dict.fromkeys(found))
+def _ending(pattern: str) -> bytes | None:
+    """The literal extension of a pattern, b"" for a literal name without one; None where the pattern leaves it open."""
+    name = pattern.encode().rpartition(b"/")[2]
+    before, dot, extension = name.rpartition(b".")
+    if re.search(rb"[*?\[\]]", extension) or (not dot and re.search(rb"[*?\[\]]", before)):
+        return None
+    if len(re.findall(rb"[A-Za-z]", extension)) > _LETTERS_SPELT_OUT:
+        return None
+    return dot + extension
+
+
+def _spellings(ending: bytes) -> tuple[bytes, ...]:
+    """Every way to write `ending` that a pattern takes, the usual ones (.wav, .WAV, .Wav) first."""
+    rare = map(bytes, product(*(bytes({low, high}) for low, high in zip(ending.lower(), ending.upper(), strict=True))))
+    return tuple(dict.fromkeys([ending, ending.lower(), ending.upper(), ending.title(), *rare]))
 
 
 def _compiled(patterns: Sequence[str], *, below: bool) -> re.Pattern[bytes]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.content.opening import Tree, root_identity
+from ingest.content.opening import Listing, Tree, root_identity
 from ingest.failures import AttemptFailure, Failure, RecordingFailure, RecordingIncomplete, SourceUnavailable
 from ingest.intake.arrivals import Arrivals
 from ingest.intake.look import Finding, Look, has_audio, look
@@ -56,9 +56,10 @@ def candidates(source: SourceSettings, arrivals: Arrivals, tally: Tally) -> Iter
 
     Raises SourceUnavailable where the source's folder is away.
     """
+    listing = Listing()  # of the whole walk: a folder of 100,000 files is listed once and not for every batch
     for names in walk(source, tally):
         known = arrivals.known(source.name, [name.path for name in names])
-        with Tree(os.fsencode(source.path)) as tree:
+        with Tree(os.fsencode(source.path), listing) as tree:
             looks = [_candidate(source, name, known.get(name.path), tree, tally) for name in names]
         yield [found for found in looks if found is not None]
 

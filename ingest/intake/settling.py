@@ -164,6 +164,8 @@ class Settling:
             arrival = judge(self._source, found, known, tree)
         except SourceUnavailable:
             raise
+        except AttemptFailure as failure:
+            arrival = self._unreadable(found, known, failure)
         except Exception as error:  # noqa: BLE001 -- one bad file never stops the others
             self._tell(error)
             return None
@@ -172,6 +174,14 @@ class Settling:
         if known is not None and known.may_exist and arrival.sha256 is None:
             return None  # what became of the sent one is not undone by a file that cannot be read now
         return None if says_nothing_new(arrival) else arrival
+
+    def _unreadable(self, found: Look, known: Known | None, failure: AttemptFailure) -> Arrival:
+        """A file that cannot be read now (a bad disk, a share that stumbles): visible, and judged at each scan."""
+        return replace(
+            arrival_of(self._source, found, known, Status.INCOMPLETE),
+            reason=Reason.UNREADABLE,
+            detail=f"{failure.sentence} Check the disk or the share; it is read again at each scan.",
+        )
 
     def _add_changing(self, looks: Sequence[Look]) -> None:
         verdict = changing()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ingest.failures import IngestError
-from ingest.settings import Credentials, MoveTo, Settings, SourceSettings, Tls
+from ingest.settings import AfterUpload, Credentials, MoveTo, Settings, SourceSettings, Tls
 from ingest.speechsense.client import Client
 from ingest.state.engine import database_file, require_file
 from ingest.state.store import open_store
@@ -59,14 +60,13 @@ def _state(settings: Settings) -> Iterator[Found]:
 
 def _source(key: str, source: SourceSettings) -> Iterator[Found]:
     path = source.path
-    if not path.exists():
-        yield Found(f"{key}.path", f"The folder {path} is not there.", "Mount it or make it, or correct the path.")
-    elif not path.is_dir():
-        yield Found(f"{key}.path", f"{path} is not a folder.", "Name the folder that recordings land in.")
+    fault = _no_folder(path, "Mount it or make it, or correct the path.", "Name the folder that recordings land in.")
+    if fault is not None:
+        yield Found(f"{key}.path", *fault)
     elif not os.access(path, os.R_OK | os.X_OK):
         mend = "Give the user of the service the right to read and enter it."
         yield Found(f"{key}.path", f"The folder {path} cannot be read by this user.", mend)
-    elif source.after_upload != "keep" and not os.access(path, os.W_OK):
+    elif source.after_upload is not AfterUpload.KEEP and not os.access(path, os.W_OK):
         mend = "Give it, and name the folder in ReadWritePaths= of the unit, or set after_upload: keep."
         yield Found(f"{key}.after_upload", f"Files in {path} cannot be removed: no right to change the folder.", mend)
     if isinstance(source.after_upload, MoveTo):
@@ -74,9 +74,25 @@ def _source(key: str, source: SourceSettings) -> Iterator[Found]:
 
 
 def _target(key: str, folder: Path) -> Iterator[Found]:
-    if not folder.is_dir():
-        yield Found(key, f"The folder {folder} is not there.", "Make it, owned by the user of the service.")
+    mend = "Make it, owned by the user of the service."
+    fault = _no_folder(folder, mend, mend)
+    if fault is not None:
+        yield Found(key, *fault)
     elif not os.access(folder, os.W_OK | os.X_OK):
         yield Found(
             key, f"Nothing can be put into {folder} by this user.", "Give the user of the service the right to."
         )
+
+
+def _no_folder(path: Path, mend_absent: str, mend_other: str) -> tuple[str, str] | None:
+    """Sentence and mend where `path` is no folder, or none that this user can get at."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return f"The folder {path} is not there.", mend_absent
+    except PermissionError:
+        mend = "Give the user of the service the right to enter the folders above it."
+        return f"The folder {path} cannot be reached by this user.", mend
+    except OSError as error:
+        return f"The folder {path} cannot be looked at: {error.strerror}.", "Check the disk or the share, and the path."
+    return None if stat.S_ISDIR(status.st_mode) else (f"{path} is not a folder.", mend_other)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import grpc
 
 from ingest.failures import UsageFault
+from ingest.loopback import is_loopback_host
 from ingest.settings import Tls
 
 LARGEST_ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -57,13 +57,7 @@ def open_channel(endpoint: str, *, tls: bool | Tls) -> grpc.Channel:
 
 def is_loopback(address: str) -> bool:
     """Whether `host:port` names this machine without asking a resolver."""
-    host = address.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_host(address.rpartition(":")[0].strip("[]"))
 
 
 def read_ca_file(path: Path) -> bytes:

@@ -23,6 +23,7 @@ from ingest.recording import Reason, RequestIds
 
 QUOTE_CHARACTERS: Final = 300
 FIELDS_NAMED: Final = 10
+LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0  # a server that asks for more is asked again all the same
 WORD_LETTERS: Final = 4  # shorter values are blotted out only as whole words: "1" is in every other sentence
 _TLS_SIGNS: Final = ("ssl handshake", "ssl_error", "ssl routines", "tsi_", "certificate", "verification check")
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -206,6 +207,10 @@ def _judge(code: grpc.StatusCode, moment: Moment, words: str) -> Verdict:
     verdict = TABLE[code, moment]
     lower = words.lower()
     if verdict is _QUOTA_REACHED and "message" in lower and ("larger than max" in lower or "exceeds max" in lower):
+        # gRPC here says the same of an answer that it cannot take: then the recording is there. Only "SERVER:", which
+        # gRPC's core sets where it received, shows that it was our message and that the upload was not handed on.
+        if moment is Moment.LAST_BYTE_LET_GO and not lower.startswith("server:"):
+            return ANSWER_LOST
         return _MESSAGE_TOO_LARGE
     if verdict is _UNREACHABLE and any(sign in lower for sign in _TLS_SIGNS):
         return _CERTIFICATE
@@ -251,7 +256,8 @@ def _read_details(status: Any) -> _Details:
     for detail in status.details:
         if detail.Unpack(retry) and retry.HasField("retry_delay"):
             seconds = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
-            found = replace(found, retry_after_seconds=max(0.0, seconds))
+            if seconds >= 0:  # also false for what is not a number
+                found = replace(found, retry_after_seconds=min(seconds, LONGEST_RETRY_AFTER_SECONDS))
         elif detail.Unpack(bad):
             found = replace(found, fields=tuple(_names(violation.field for violation in bad.field_violations)))
         elif detail.Unpack(info):

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest.content.opening import root_identity
+from ingest.content.opening import Listing, Tree, root_identity
 from ingest.failures import SourceUnavailable
 from ingest.intake.judge import judge
-from ingest.intake.look import Finding, look, look_outside
+from ingest.intake.look import Finding, has_audio, look, look_outside
 from ingest.intake.loop import SourceIntake
 from ingest.intake.observer import Hints, Observer
 from ingest.intake.scanner import BATCH, Tally, gone, walk
@@ -264,6 +264,88 @@ def test_two_audio_files_with_one_sidecar_until_one_goes(folder: Path) -> None:
     assert len(rows.verdicts()) == 2
     (folder / "a.mp3").unlink()
     assert once(source(folder), rows).verdicts()[b"a.wav"] == (Status.PENDING, None)
+
+
+SOME_PATTERNS = [
+    (("**/*.wav", "**/*.mp3"), "two.wAv"),
+    (("**/*",), "two.wav"),
+    (("**/*.w*", "**/*.flac"), "two.Wav"),
+    (("**/*",), "day/two.call.MP4"),
+]
+
+
+@pytest.mark.parametrize(("patterns", "name"), SOME_PATTERNS)
+@pytest.mark.parametrize("settle", [0.0, 0.05])
+def test_any_pattern_and_spelling_makes_one_row_for_a_pair(
+    folder: Path, patterns: tuple[str, ...], name: str, settle: float
+) -> None:
+    settings = source(folder, audio=patterns, settle_seconds=settle)
+    path = drop(folder, name, SOUND)
+    sidecar = drop(folder, name.rpartition(".")[0] + ".json", GIVEN)
+    rows = once(settings)
+    assert [(added.path, added.status) for added in rows.added] == [(path, Status.PENDING)]
+    assert look(settings, sidecar).path == path
+
+    rows.mark(path, Status.DONE)
+    once(settings, rows)
+    assert len(rows.added) == 1
+
+    lonely = drop(folder, "lonely.json", GIVEN)
+    once(settings, rows)
+    assert rows.verdicts()[lonely] == (Status.INCOMPLETE, Reason.AUDIO_MISSING)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (("**/*.wav",), ("one.wav", "one.wAv")),
+        (("**/*",), ("one.wav", "one.mp4")),
+        (("**/*.w*",), ("one.wav", "one.wma")),
+    ],
+)
+def test_two_audio_files_with_one_sidecar_in_any_spelling(
+    folder: Path, patterns: tuple[str, ...], names: tuple[str, str]
+) -> None:
+    first, second = (drop(folder, name, SOUND) for name in names)
+    drop(folder, "one.json", GIVEN)
+    ambiguous = (Status.FAILED, Reason.METADATA_AMBIGUOUS)
+    assert once(source(folder, audio=patterns)).verdicts() == {first: ambiguous, second: ambiguous}
+
+
+def test_a_folder_is_listed_once_in_a_walk(folder: Path) -> None:
+    settings = source(folder, audio=("**/*",))
+    for number in range(BATCH):
+        drop_pair(folder, f"call-{number}")
+    listing = Listing()
+    assert len(drop(folder, "late.json", GIVEN)) > 0
+    with Tree(os.fsencode(folder), listing) as tree:
+        assert not has_audio(settings, b"late.json", tree)
+        listed = listing.names
+        assert has_audio(settings, b"call-7.json", tree)
+    with Tree(os.fsencode(folder), listing) as tree:
+        assert has_audio(settings, b"call-8.json", tree)
+    assert listing.names is listed
+
+
+def test_a_file_whose_bytes_cannot_be_read_is_visible_and_read_again(folder: Path) -> None:
+    device = Path("/sys/class/net/lo")
+    speed = device / "speed"  # an ordinary file of 4096 bytes; each read of it fails (EINVAL), whoever asks
+    if not speed.is_file():
+        pytest.skip("needs the loopback interface in /sys")
+    settings = source(device, audio=("speed",), metadata=MetadataSettings(sidecar=(), required=()))
+    rows = once(settings)
+    assert rows.verdicts() == {b"speed": (Status.INCOMPLETE, Reason.UNREADABLE)}
+    detail = rows.rows[b"speed"].detail or ""
+    assert "could not be read (EINVAL)" in detail
+    assert "Check the disk" in detail
+    once(settings, rows)
+    assert len(rows.added) == 1  # it is judged again, and there is nothing new to say
+
+    known = rows.kept[b"speed"]
+    for status in (Status.DONE, Status.UNCONFIRMED):
+        rows.kept[b"speed"] = replace(known, status=status, reason=None, sha256="0" * 64, audio=Shape(1, 1))
+        once(settings, rows)
+        assert len(rows.added) == 1  # what was sent stays sent
 
 
 def test_two_audio_files_with_a_sidecar_each(folder: Path) -> None:

@@ -105,6 +105,49 @@ def test_a_sidecar_finds_its_audio(audio: bytes, templates: tuple[str, ...]) -> 
         assert audio in set(names.audio_names(sidecar))
 
 
+@pytest.mark.parametrize("audio", [b"a.wAv", b"day/a.b.mP3", b".wAV"])
+def test_a_sidecar_finds_its_audio_in_any_capitals(audio: bytes) -> None:
+    for sidecar in pairing(ignore=()).sidecar_names(audio):
+        assert audio in set(pairing(ignore=()).audio_names(sidecar))
+
+
+OPEN = [
+    ("**/*",),
+    ("**/*.[mw]*",),
+    ("**/*.flaccid",),
+    ("day/*", "*"),
+    ("**/*wav", "**/*.mp[34]", "**/*.wa?", "**/*.ogg"),
+]
+
+
+@pytest.mark.parametrize("patterns", OPEN)
+@pytest.mark.parametrize("audio", [b"a.wAv", b"day/a.WAV", b"a.b.mp3", b"day/a.Flaccid", b"a", b"a..wav", b"\xff.wav"])
+def test_a_pattern_with_an_open_ending_finds_audio_in_the_folder(audio: bytes, patterns: tuple[str, ...]) -> None:
+    names = pairing(*patterns, ignore=())
+    if not names.is_audio_name(audio):
+        assert patterns[0] != "**/*"
+        return
+    folder, _, name = audio.rpartition(b"/")
+    there = sorted([name, b"a.json", b"a.b.json", b"a.c.wav", b"a.", b"a-b.wav", b"other.wav"])
+
+    def names_in(asked: bytes) -> list[bytes]:
+        assert asked == folder
+        return there
+
+    for sidecar in names.sidecar_names(audio):
+        found = {*names.audio_names(sidecar), *names.listed_audio(sidecar, names_in)}
+        assert audio in found
+        assert all(sidecar in set(names.sidecar_names(other)) for other in found)
+
+
+def test_ordinary_patterns_ask_for_no_listing() -> None:
+    def names_in(folder: bytes) -> list[bytes]:
+        raise AssertionError(folder)
+
+    for names in (pairing(), pairing("**/*.flac", "in/call.ogg", "call")):
+        assert not list(names.listed_audio(b"a.json", names_in))
+
+
 def test_names_that_are_no_sidecars() -> None:
     for name in (b"a.wav", b".json", b"day/.json", b"a.txt"):
         assert not pairing().is_sidecar_name(name)

@@ -105,6 +105,36 @@ def test_too_large_a_message_is_no_quota(words: str) -> None:
     assert "upload.chunk_bytes" in made.mend
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CLIENT: Received message larger than max (5000012 vs. 4194304)",
+        "Received message larger than max (5000012 vs. 4194304)",
+        "grpc: received message larger than max (5000012 vs. 4194304)",
+    ],
+)
+def test_an_answer_that_is_too_large_leaves_the_outcome_unknown(words: str) -> None:
+    made = translate(Ended(grpc.StatusCode.RESOURCE_EXHAUSTED, words), LAST)
+    assert (type(made), made.reason) == LOST
+    assert "resolve" in made.mend
+
+
+def test_our_message_refused_by_the_server_is_known_after_the_last_byte_too() -> None:
+    words = "SERVER: Received message larger than max (5000012 vs. 4194304)"
+    made = translate(Ended(grpc.StatusCode.RESOURCE_EXHAUSTED, words), LAST)
+    assert (type(made), made.reason) == (ServiceFailure, Reason.MESSAGE_TOO_LARGE)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos", "taken"),
+    [(7, 5 * 10**8, 7.5), (0, 0, 0.0), (10**13, 0, 3600.0), (3601, 0, 3600.0), (-5, 0, None), (0, -1, None)],
+)
+def test_a_retry_time_is_never_longer_than_an_hour(seconds: int, nanos: int, taken: float | None) -> None:
+    details = packed(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=seconds, nanos=nanos)))
+    made = translate(Ended(grpc.StatusCode.UNAVAILABLE, "words", details), BEFORE)
+    assert made.retry_after_seconds == taken
+
+
 def test_certificate_failure_says_so() -> None:
     words = "failed to connect: Ssl handshake failed: SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED: unknown CA"
     made = translate(Ended(grpc.StatusCode.UNAVAILABLE, words), BEFORE)
