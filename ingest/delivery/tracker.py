@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import traceback
 from collections.abc import Mapping
 from typing import Final
 
-from ingest.failures import Failure, RecordingFailure, StateBusy
-from ingest.recording import Disposal, OperationState
+from ingest.failures import IngestError, RecordingFailure, ServiceFailure, StateBusy, StateUnusable
+from ingest.recording import Disposal, OperationState, Reason
 from ingest.settings import AfterUpload, SourceSettings
 from ingest.speechsense.client import Client
 from ingest.speechsense.methods import get_operation
@@ -35,7 +37,8 @@ class Tracker:
         self._client = client
         self._deliveries = deliveries
         self._sources = sources
-        self._trouble: str | None = None
+        self._trouble: Reason | None = None
+        self._said: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Follows until `stop` is set; while the endpoint refuses, ever more seldom, and said once."""
@@ -48,7 +51,7 @@ class Tracker:
             wait = _LOOK_SECONDS if went_well else min(wait * 2, _TROUBLE_MAX_SECONDS)
 
     def follow_due(self, stop: threading.Event) -> bool:
-        """Asks about every operation that is due; False when the endpoint gave no answer."""
+        """Asks about every operation that is due; False when the endpoint refuses all. Raises StateUnusable only."""
         while not stop.is_set():
             due = self._deliveries.operations_due(_MOST)
             for operation in due:
@@ -56,10 +59,16 @@ class Tracker:
                     return True
                 try:
                     followed = self._ask(operation)
-                except Failure as error:
-                    self._say(error)
+                    self._trouble = None
+                except StateUnusable:
+                    raise
+                except ServiceFailure as error:
+                    self._say(error.reason, str(error))
                     return False
-                self._trouble = None
+                except Exception as error:  # noqa: BLE001 - one operation's surprise must not end the others
+                    if stop.is_set():
+                        return True
+                    followed = self._again(operation, error)
                 self._deliveries.follow([followed])
             if len(due) < _MOST:
                 return True
@@ -77,15 +86,33 @@ class Tracker:
         dispose = source is not None and source.after_upload is not AfterUpload.KEEP
         return Followed(due=operation, result=result, disposal=Disposal.DUE if dispose else Disposal.NONE)
 
-    def _say(self, error: Failure) -> None:
-        if self._trouble != error.reason:
-            _log.warning("operations_not_followed: %s: %s", error.reason, error)
-        self._trouble = error.reason
+    def _again(self, operation: OperationDue, error: Exception) -> Followed:
+        """This operation only, later; each kind of trouble is said once."""
+        if isinstance(error, IngestError):
+            kind, sentence = type(error).__name__, str(error)
+        else:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            kind = f"{type(error).__name__} at {os.path.basename(where.filename)}:{where.lineno}"
+            sentence = "The program did not expect this; please report it."
+        if kind not in self._said:
+            self._said.add(kind)
+            _log.warning("operation_not_followed: %s: %s", kind, sentence)
+        return Followed(due=operation, result=None, again_at=clock.now() + _wait(operation))
+
+    def _say(self, reason: Reason, sentence: str) -> None:
+        if self._trouble != reason:
+            _log.warning("operations_not_followed: %s: %s", reason, sentence)
+        self._trouble = reason
 
 
 def _again_at(operation: OperationDue) -> int | None:
-    now = clock.now()
-    age = (now - operation.accepted_at) / 1_000_000
-    if age > _FORGOTTEN_SECONDS:
-        return None
-    return now + clock.microseconds(min(max(age, _AGAIN_MIN_SECONDS), _AGAIN_MAX_SECONDS))
+    is_forgotten = _age(operation) > _FORGOTTEN_SECONDS
+    return None if is_forgotten else clock.now() + _wait(operation)
+
+
+def _wait(operation: OperationDue) -> int:
+    return clock.microseconds(min(max(_age(operation), _AGAIN_MIN_SECONDS), _AGAIN_MAX_SECONDS))
+
+
+def _age(operation: OperationDue) -> float:
+    return (clock.now() - operation.accepted_at) / 1_000_000

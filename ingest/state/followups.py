@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, exists, select, update
 
 from ingest.recording import Disposal, OperationResult, OperationState, Reason, Shape, Status
 from ingest.state import clock, transitions
@@ -17,7 +17,10 @@ from ingest.state.tables import recording, source, upload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisposalDue:
-    """A delivered recording whose files wait to be deleted or moved, with the shapes they had when they were sent."""
+    """A delivered recording whose files wait to be deleted or moved, with the shapes they had when they were sent.
+
+    `superseded`: a newer recording has the same path; what lies there is not this one's. `done_at` in microseconds.
+    """
 
     id: int
     source: str
@@ -25,6 +28,8 @@ class DisposalDue:
     metadata_path: bytes | None
     audio: Shape
     sidecar: Shape | None
+    done_at: int | None
+    superseded: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,7 @@ class Followed:
     disposal: Disposal = Disposal.NONE
 
 
+_newer: Final = recording.alias("newer")
 DISPOSALS_DUE: Final = (
     select(
         recording.c.id,
@@ -69,9 +75,22 @@ DISPOSALS_DUE: Final = (
         recording.c.mtime_ns,
         recording.c.metadata_size,
         recording.c.metadata_mtime_ns,
+        recording.c.done_at,
+        exists()
+        .where(
+            _newer.c.source_id == recording.c.source_id,
+            _newer.c.path == recording.c.path,
+            _newer.c.generation > recording.c.generation,
+        )
+        .label("superseded"),
     )
     .join(source, source.c.id == recording.c.source_id)
-    .where(recording.c.disposal_at <= bindparam("now"))
+    .where(
+        recording.c.disposal_at <= bindparam("now"),
+        recording.c.disposal.in_((Disposal.DUE.value, Disposal.FAILED.value)),
+        recording.c.status == Status.DONE.value,
+        source.c.available,
+    )
     .order_by(recording.c.disposal_at)
     .limit(bindparam("most"))
 )
@@ -95,7 +114,7 @@ _DONE: Final = update(recording).where(recording.c.id == bindparam("b_id"), reco
 
 
 def disposals_due(connection: Connection, now: int, most: int) -> list[DisposalDue]:
-    """Those due by `now` (microseconds), longest due first."""
+    """Those due by `now` (microseconds) whose source is there, longest due first."""
     due = []
     for row in connection.execute(DISPOSALS_DUE, {"now": now, "most": most}):
         sidecar = None
@@ -110,6 +129,8 @@ def disposals_due(connection: Connection, now: int, most: int) -> list[DisposalD
                 metadata_path=row.metadata_path,
                 audio=audio,
                 sidecar=sidecar,
+                done_at=row.done_at,
+                superseded=bool(row.superseded),
             )
         )
     return due
@@ -121,8 +142,8 @@ def dispose(connection: Connection, disposed: Sequence[Disposed]) -> Sequence[No
     for one in disposed:
         values: dict[str, Any] = {"disposal": one.disposal.value, "disposal_at": one.again_at}
         if one.disposal is Disposal.DONE:
-            values |= {"disposed_at": at, "disposed_path": one.path}
-        if one.detail is not None:
+            values |= {"disposed_at": at, "disposed_path": one.path, "detail": one.detail}
+        elif one.detail is not None:
             values["detail"] = one.detail
         connection.execute(_DISPOSE, values | {"b_id": one.id})
     return [None] * len(disposed)

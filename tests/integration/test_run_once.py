@@ -443,6 +443,34 @@ def test_after_upload_moves_to_another_file_system(site: Site) -> None:
         shutil.rmtree(target)
 
 
+def test_after_upload_leaves_the_next_recording_of_that_name_whole(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source={"after_upload": "delete"})
+    dropped = site.drop("one.wav", wav(0.1, seed=1))
+    site.once()
+    dropped.write_bytes(wav(0.2, seed=2))
+    site.operations_fall_due()
+    site.once()
+
+    assert pair_in(site.folder) == {"one.wav", "one.json"}
+    assert len(site.badges(emulator.store)) == 2
+    site.operations_fall_due()
+    site.once()
+    first, second = site.ingest("list", "--json").objects
+    assert {first["disposal"], second["disposal"]} == {"none", "done"}
+    assert pair_in(site.folder) == set()
+
+
+def test_after_upload_leaves_what_was_sent_from_outside_of_every_source(site: Site) -> None:
+    site.configure(source={"after_upload": "delete"}, speechsense={"operations_endpoint": None})
+    outside = site.place / "outside"
+    site.ingest("send", site.drop("one.wav", folder=outside))
+
+    site.once()
+
+    assert pair_in(outside) == {"one.wav", "one.json"}
+    assert site.row(str(outside / "one.wav"))["disposal"] == "none"
+
+
 def test_a_terminal_gets_a_bar_with_bytes_and_rate(site: Site) -> None:
     site.configure(upload={"concurrency": 1})
     for number in range(3):
