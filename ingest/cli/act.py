@@ -9,14 +9,16 @@ import click
 
 from ingest.cli.common import config_option, settings_of, store_of, words_of
 from ingest.cli.judging import judged_now
-from ingest.failures import Failure, SourceUnavailable
+from ingest.failures import IngestError, StateUnusable
 from ingest.recording import Disposal, Reason, Status
 from ingest.settings import AfterUpload, Settings
-from ingest.state.decisions import SKIPPABLE
+from ingest.state.decisions import RETRIABLE, SKIPPABLE
 from ingest.state.shown import RecordingView
 from ingest.state.store import Store
 
 _MAY_EXIST = "it may exist at SpeechSense and would be paid for twice. If that is meant, add --accept-duplicates."
+
+_NEWER = "a newer recording has that file now: {}. Name that one if it is meant."
 
 
 @click.command()
@@ -40,37 +42,55 @@ def retry(
     settings = settings_of(config)
     with store_of(settings) as store:
         if ids:
-            chosen = list(_by_id(store, ids))
-            unknown = len(ids) - len(chosen)
-        else:
-            status = Status(status_name) if status_name else None if reason_name else Status.FAILED
-            chosen = [
-                view
-                for view in store.views.recordings(status=status, reason=Reason(reason_name) if reason_name else None)
-                if view.status in (Status.FAILED, Status.UNCONFIRMED)
-            ]
-            unknown = 0
-        refused = [view for view in chosen if not _retry_one(settings, store, view, accept=accept_duplicates)]
-    return 1 if unknown or (ids and refused) else 0
+            put_back = [_retry_one(settings, store, view, accept=accept_duplicates) for view in _by_id(store, ids)]
+            return 0 if put_back.count(True) == len(ids) else 1
+        found = False
+        for view in _in_bulk(store, status_name, reason_name):
+            found = True
+            _retry_one(settings, store, view, accept=accept_duplicates)
+        if not found:
+            click.echo("There is nothing of that kind to put back; look with `ingest list`.", err=True)
+    return 0
+
+
+def _in_bulk(store: Store, status_name: str | None, reason_name: str | None) -> Iterator[RecordingView]:
+    """What is put back without being named; those taken out only where the reason asked for says so."""
+    if reason_name is not None:
+        chosen = store.views.recordings(reason=Reason(reason_name))
+        return (view for view in chosen if view.status in RETRIABLE)
+    return store.views.recordings(status=Status(status_name) if status_name else Status.FAILED)
 
 
 def _retry_one(settings: Settings, store: Store, view: RecordingView, *, accept: bool) -> bool:
     """Judges one anew; False where it could not be put back."""
+    obstacle = _obstacle(store, view, accept=accept)
+    if obstacle is not None:
+        return _say(view, obstacle)
     may_exist = view.may_exist
-    if view.status not in (Status.FAILED, Status.UNCONFIRMED, Status.SKIPPED):
-        return _say(view, f"it is {view.status.value}; only failed, unconfirmed and skipped ones are put back.")
-    if may_exist and not accept:
-        return _say(view, _MAY_EXIST)
     try:
         judged = judged_now(settings, view)
-    except (Failure, SourceUnavailable) as error:
+    except StateUnusable:
+        raise
+    except IngestError as error:
         return _say(view, str(error))
     if may_exist and judged.status is not Status.PENDING:
         return _say(view, f"left as it is: {judged.detail}")
     if not store.decisions.put_back(view.id, view.status, judged, possible_duplicate=may_exist):
-        return _say(view, "it changed meanwhile; look at it with `ingest show`.")
+        newer = _newer(store, view, judged.path)
+        meanwhile = "it changed meanwhile; look at it with `ingest show`."
+        return _say(view, meanwhile if newer is None else _NEWER.format(newer))
     print(f"{view.id}: {judged.status.value}" + (f": {judged.detail}" if judged.detail else ""))
     return judged.status is not Status.FAILED
+
+
+def _obstacle(store: Store, view: RecordingView, *, accept: bool) -> str | None:
+    """Why it is not put back, as far as its row says; judging it would be in vain then."""
+    if view.status not in RETRIABLE:
+        return f"it is {view.status.value}; only failed, unconfirmed and skipped ones are put back."
+    newer = _newer(store, view, view.path)
+    if newer is not None:
+        return _NEWER.format(newer)
+    return _MAY_EXIST if view.may_exist and not accept else None
 
 
 @click.command()
@@ -94,6 +114,9 @@ def resolve(config: Path | None, recording_id: int, badge_id: str | None, not_se
             if done:
                 print(f"{view.id}: {'done' if badge_id else 'pending'}")
                 return 0
+            newer = _newer(store, view, view.path)
+            if view.status is Status.UNCONFIRMED and newer is not None:
+                return int(not _say(view, f"{_NEWER.format(newer)} Take this one out with `ingest skip`."))
             _say(view, f"it is {view.status.value}; only an unconfirmed recording is resolved.")
     return 1
 
@@ -123,6 +146,12 @@ def _by_id(store: Store, ids: Sequence[int]) -> Iterator[RecordingView]:
             click.echo(f"{recording_id}: there is no such recording; `ingest list` shows the ids.", err=True)
         else:
             yield view
+
+
+def _newer(store: Store, view: RecordingView, path: bytes) -> int | None:
+    """The recording that the file at `path` belongs to now, where it is not that of `view`."""
+    newest = store.views.newest_of(view.source, path)
+    return None if newest == view.id else newest
 
 
 def _say(view: RecordingView, sentence: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ingest.failures import NotDelivered
 from ingest.intake.judge import arrival_of, judge
 from ingest.intake.look import Finding, look, look_outside
@@ -27,19 +29,8 @@ def judged_now(settings: Settings, view: RecordingView) -> Arrival:
         seen = look(source, view.path)
     if seen.finding is Finding.GONE:
         gone = arrival_of(source, seen, None, Status.INCOMPLETE)
-        return _with(gone, Reason.MISSING, "The file is not there any more.")
+        detail = "The file is not there any more."
+        return replace(gone, reason=Reason.MISSING, detail=detail, metadata_path=view.metadata_path)
     if not seen.is_candidate:
         raise NotDelivered(f"The file is {seen.finding.value} now.", "Correct the patterns of its source.")
     return judge(source, seen, None)
-
-
-def _with(arrival: Arrival, reason: Reason, detail: str) -> Arrival:
-    return Arrival(
-        source=arrival.source,
-        path=arrival.path,
-        status=arrival.status,
-        reason=reason,
-        detail=detail,
-        connection_id=arrival.connection_id,
-        method=arrival.method,
-    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from posixpath import splitext
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, or_, select, update
 
 from ingest.recording import Arrival, Disposal, Known, Reason, Shape, Status
 from ingest.state import clock, transitions
@@ -55,7 +56,24 @@ SUSPECTS: Final = (
 _INSERT: Final = insert(recording)
 _FORGET_HISTORY: Final = delete(history).where(history.c.recording_id == bindparam("b_id"))
 _FORGET: Final = delete(recording).where(
-    recording.c.id == bindparam("b_id"), recording.c.reason == bindparam("b_reason")
+    recording.c.id == bindparam("b_id"), recording.c.status == Status.INCOMPLETE.value
+)
+# Its audio's name goes on after the sidecar's own with a dot, or is it: a small range of the index over paths.
+_PAIRED: Final = (
+    select(recording.c.id)
+    .where(
+        recording.c.source_id == bindparam("source_id"),
+        or_(
+            recording.c.path == bindparam("core"),
+            recording.c.path.between(bindparam("first"), bindparam("last")),
+        ),
+        recording.c.metadata_path == bindparam("metadata_path"),
+        recording.c.metadata_size == bindparam("size"),
+        recording.c.metadata_mtime_ns == bindparam("mtime_ns"),
+        recording.c.mtime_ns.is_not(None),
+        recording.c.reason.is_distinct_from(Reason.MISSING.value),
+    )
+    .limit(1)
 )
 _REPLACE: Final = update(recording).where(
     recording.c.id == bindparam("b_id"),
@@ -150,29 +168,37 @@ class _Batch:
             self._learn(name, [arrival for arrival in arrivals if arrival.source == name])
         # Inside the write lock this is safe; RETURNING is younger than the SQLite of some servers (3.35).
         self._next_id = (connection.execute(_NEWEST_ID).scalar() or 0) + 1
-        self._rows: list[dict[str, Any]] = []
+        self._made: dict[int, dict[str, Any]] = {}
+        self._paired: set[tuple[str, bytes]] = set()
         self._history: list[dict[str, Any]] = []
 
     def take(self, arrival: Arrival) -> bool:
         before = self._newest.get((arrival.source, arrival.path))
         if before != arrival.replaces:
             return False
-        if before is None:
-            return self._begin(arrival, generation=1)
-        if before.may_exist and (arrival.sha256 is None or arrival.sha256 == before.sha256):
-            # Without a hash nobody can say that this is not what was sent already.
-            return arrival.sha256 is not None and self._take_new_times(before, arrival)
-        if before.may_exist or before.reason is Reason.BY_OPERATOR:
-            return before.audio != arrival.audio and self._begin(arrival, before.generation + 1)
-        if before.status is Status.SENDING or not self._replace(before, arrival, before.generation):
+        if before is None and _is_lonely_sidecar(arrival) and self._is_in_a_pair(arrival):
             return False
-        self._retire_lonely_sidecar(arrival)
-        return True
+        taken = self._take(before, arrival)
+        if taken and arrival.metadata_path is not None and arrival.audio is not None and not _is_gone(arrival):
+            self._retire_lonely_sidecar(arrival)
+            self._paired.add((arrival.source, arrival.metadata_path))
+        return taken
 
     def write(self) -> None:
-        if self._rows:
-            self._connection.execute(_INSERT, self._rows)
+        if self._made:
+            self._connection.execute(_INSERT, list(self._made.values()))
         transitions.record(self._connection, self._history)
+
+    def _take(self, before: Known | None, arrival: Arrival) -> bool:
+        if before is None:
+            return self._begin(arrival, generation=1)
+        if before.may_exist and arrival.sha256 is None:
+            return False  # without a hash nobody can say that this is not what was sent already
+        if before.may_exist or before.reason is Reason.BY_OPERATOR:
+            if _is_other_content(before, arrival):
+                return self._begin(arrival, before.generation + 1)
+            return self._take_new_times(before, arrival)
+        return before.status is not Status.SENDING and self._replace(before, arrival, before.generation)
 
     def _learn(self, name: str, arrivals: Sequence[Arrival]) -> None:
         wanted = {arrival.path for arrival in arrivals}
@@ -184,22 +210,51 @@ class _Batch:
                 self._newest[name, row.path] = _known(row)
 
     def _lonely_sidecar(self, arrival: Arrival) -> Known | None:
-        if arrival.metadata_path is None:
+        """The row in which the sidecar of `arrival` waits for audio, whatever it was called meanwhile."""
+        if arrival.metadata_path is None or arrival.metadata_path == arrival.path:
             return None
         lonely = self._newest.get((arrival.source, arrival.metadata_path))
-        return lonely if lonely is not None and lonely.reason is Reason.AUDIO_MISSING else None
+        if lonely is None or lonely.status is not Status.INCOMPLETE or lonely.audio is not None:
+            return None
+        return lonely if lonely.metadata_path == lonely.path else None
+
+    def _is_in_a_pair(self, arrival: Arrival) -> bool:
+        """Whether this very sidecar came with audio already, which the look at the sidecar did not see."""
+        if (arrival.source, arrival.path) in self._paired:
+            return True
+        core = splitext(arrival.path)[0]
+        parameters = {
+            "source_id": self._source_ids[arrival.source],
+            "core": core,
+            "first": core + b".",
+            "last": core + b"/",
+            "metadata_path": arrival.path,
+            "size": arrival.sidecar.size if arrival.sidecar else None,
+            "mtime_ns": arrival.sidecar.mtime_ns if arrival.sidecar else None,
+        }
+        return self._connection.execute(_PAIRED, parameters).first() is not None
 
     def _retire_lonely_sidecar(self, arrival: Arrival) -> None:
         """The sidecar waited in a row of its own while the audio was away; now it is part of a pair."""
         lonely = self._lonely_sidecar(arrival)
-        if lonely is not None and lonely.path != arrival.path:
+        if lonely is None:
+            return
+        del self._newest[arrival.source, lonely.path]
+        if self._made.pop(lonely.id, None) is None:
             self._connection.execute(_FORGET_HISTORY, {"b_id": lonely.id})
-            self._connection.execute(_FORGET, {"b_id": lonely.id, "b_reason": Reason.AUDIO_MISSING.value})
+            self._connection.execute(_FORGET, {"b_id": lonely.id})
+        self._history = [entry for entry in self._history if entry["recording_id"] != lonely.id]
 
     def _begin(self, arrival: Arrival, generation: int) -> bool:
         """A new recording, in the row of its sidecar where that was there first."""
         lonely = self._lonely_sidecar(arrival)
-        return self._insert(arrival, generation) if lonely is None else self._replace(lonely, arrival, generation)
+        if lonely is None:
+            return self._insert(arrival, generation)
+        if not self._replace(lonely, arrival, generation):
+            return False
+        del self._newest[arrival.source, lonely.path]
+        self._remember(lonely.id, arrival, generation)
+        return True
 
     def _insert(self, arrival: Arrival, generation: int) -> bool:
         row = columns(arrival, self._at) | {
@@ -212,19 +267,19 @@ class _Batch:
             "possible_duplicate": False,
             "disposal": Disposal.NONE.value,
         }
-        self._rows.append(row)
+        self._made[self._next_id] = row
         self._note(self._next_id, None, arrival)
-        self._newest[arrival.source, arrival.path] = Known(
-            self._next_id, arrival.path, generation, arrival.status, arrival.reason, arrival.audio, None, None, None
-        )
+        self._remember(self._next_id, arrival, generation)
         self._next_id += 1
         return True
 
     def _replace(self, before: Known, arrival: Arrival, generation: int) -> bool:
-        if before.id >= self._next_id - len(self._rows):
-            return False  # made in this very batch
-        expected = {"b_id": before.id, "b_status": before.status.value, "b_reason": before.reason}
         values = columns(arrival, self._at) | {"generation": generation}
+        if before.id in self._made:
+            self._made[before.id].update(values)
+            self._note(before.id, before.status, arrival)
+            return True
+        expected = {"b_id": before.id, "b_status": before.status.value, "b_reason": before.reason}
         done = self._connection.execute(_REPLACE, values | expected)
         if done.rowcount and (before.status, before.reason) != (arrival.status, arrival.reason):
             self._note(before.id, before.status, arrival)
@@ -238,10 +293,40 @@ class _Batch:
         values = {"b_size": shape.size, "b_mtime_ns": shape.mtime_ns}
         return bool(self._connection.execute(_NEW_TIMES, expected | values).rowcount)
 
+    def _remember(self, recording_id: int, arrival: Arrival, generation: int) -> None:
+        self._newest[arrival.source, arrival.path] = Known(
+            id=recording_id,
+            path=arrival.path,
+            generation=generation,
+            status=arrival.status,
+            reason=arrival.reason,
+            audio=arrival.audio,
+            metadata_path=arrival.metadata_path,
+            sidecar=arrival.sidecar,
+            sha256=None,
+        )
+
     def _note(self, recording_id: int, before: Status | None, arrival: Arrival) -> None:
         change = (before, arrival.status)
         entry = transitions.entry(recording_id, self._at, change, reason=arrival.reason, detail=arrival.detail)
         self._history.append(entry)
+
+
+def _is_lonely_sidecar(arrival: Arrival) -> bool:
+    return arrival.audio is None and arrival.metadata_path == arrival.path
+
+
+def _is_gone(arrival: Arrival) -> bool:
+    return arrival.reason is Reason.MISSING
+
+
+def _is_other_content(before: Known, arrival: Arrival) -> bool:
+    """Whether `arrival` is certainly not what stands in `before`; equal sizes without a hash are not certain."""
+    if arrival.audio is None or arrival.audio == before.audio:
+        return False
+    if before.sha256 is not None:
+        return arrival.sha256 is not None and arrival.sha256 != before.sha256
+    return before.audio is None or arrival.audio.size != before.audio.size
 
 
 def columns(arrival: Arrival, at: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from ingest.recording import Claim, Container, Shape, Status
 from ingest.state import clock, transitions
-from ingest.state.tables import recording, source
+from ingest.state.tables import instance, recording, source
 
 _PENDING: Final = (
     select(
@@ -45,11 +45,28 @@ NEXT_DUE: Final = (
     .order_by(recording.c.next_attempt_at, recording.c.id)
     .limit(1)
 )
+# A server's RetryInfo is obeyed up to an hour.
+_LONGEST_ASKED: Final = 2 * 3600 * 1_000_000
+_BRING_FORWARD: Final = (
+    update(recording)
+    .where(recording.c.status == Status.PENDING.value, recording.c.next_attempt_at > bindparam("b_far"))
+    .values(next_attempt_at=bindparam("b_now"))
+)
 _TAKE: Final = (
     update(recording)
     .where(recording.c.id == bindparam("b_id"), recording.c.status == Status.PENDING.value)
-    .values(status=Status.SENDING.value, attempt=recording.c.attempt + 1, instance_id=bindparam("b_instance"))
+    .values(
+        status=Status.SENDING.value,
+        attempt=recording.c.attempt + 1,
+        instance_id=bindparam("b_instance"),
+        host=select(instance.c.host).where(instance.c.id == bindparam("b_instance")).scalar_subquery(),
+    )
 )
+
+
+def bring_forward(connection: Connection, now: int, most: int) -> None:
+    """Makes due at `now` what would wait longer than the longest delay: `most` and a half, or two hours."""
+    connection.execute(_BRING_FORWARD, {"b_now": now, "b_far": now + max(most * 3 // 2, _LONGEST_ASKED)})
 
 
 def claim(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ingest.recording import Arrival, Disposal, Reason, Status
 from ingest.state import clock, transitions
@@ -19,12 +19,16 @@ SKIPPABLE: Final = frozenset({Status.INCOMPLETE, Status.PENDING, Status.FAILED, 
 RETRIABLE: Final = frozenset({Status.FAILED, Status.UNCONFIRMED, Status.SKIPPED})
 
 _CHANGE: Final = update(recording).where(recording.c.id == bindparam("b_id"), recording.c.status == bindparam("b_from"))
-_LAST_MARK: Final = (
-    select(func.max(upload.c.id))
-    .where(upload.c.recording_id == bindparam("b_id"), upload.c.part == PART)
-    .scalar_subquery()
+_ROW: Final = select(recording).where(recording.c.id == bindparam("id"))
+_OTHERS: Final = select(recording.c.path, recording.c.generation).where(
+    recording.c.source_id == bindparam("source_id"),
+    recording.c.path.in_(bindparam("paths", expanding=True)),
+    recording.c.id != bindparam("id"),
 )
-_MARK: Final = update(upload).where(upload.c.id == _LAST_MARK)
+_MARK: Final = update(upload).where(
+    upload.c.recording_id == bindparam("b_id"), upload.c.part == PART, upload.c.attempt == bindparam("b_attempt")
+)
+_NEW_MARK: Final = insert(upload)
 _SUPERSEDE: Final = (
     update(upload)
     .where(
@@ -46,11 +50,14 @@ class Decisions:
     def put_back(self, recording_id: int, before: Status, judged: Arrival, *, possible_duplicate: bool) -> bool:
         """Gives a failed, skipped or unconfirmed recording the judgement it has now.
 
-        False also where that judgement cannot follow: an unconfirmed one stays so unless it can be sent.
+        False also where that judgement cannot follow (an unconfirmed one stays so unless it can be sent), and where
+        another recording has the file now: what lies there is that one's.
         """
 
         def change(connection: Connection, _: Sequence[None]) -> Sequence[bool]:
             if judged.status not in transitions.ALLOWED[before]:
+                return [False]
+            if not _has_the_file(connection, recording_id, judged.path):
                 return [False]
             values = columns(judged, clock.now()) | ({"possible_duplicate": True} if possible_duplicate else {})
             changed = _change(connection, recording_id, (before, judged.status), values)
@@ -68,26 +75,32 @@ class Decisions:
 
         def change(connection: Connection, _: Sequence[None]) -> Sequence[bool]:
             at = clock.now()
-            values = {"reason": None, "done_at": at, "disposal": disposal.value, "disposal_at": at}
+            values = {"reason": None, "done_at": at, "disposal": disposal.value}
+            values["disposal_at"] = at if disposal is Disposal.DUE else None
             values["detail"] = "Confirmed by an operator."
             changed = _change(connection, recording_id, (Status.UNCONFIRMED, Status.DONE), values)
             if changed:
-                mark = {"outcome": Outcome.ACCEPTED.value, "badge_id": badge_id, "answered_at": at}
-                connection.execute(_MARK, mark | {"b_id": recording_id})
+                _keep_badge(connection, recording_id, badge_id, at)
             return [changed]
 
         return self._commits.submit(change, [None])[0]
 
     def not_sent(self, recording_id: int) -> bool:
-        """An unconfirmed recording is not in the console: it is sent again."""
+        """An unconfirmed recording is not in the console: it is sent again.
+
+        False also where a newer generation has its file: then nothing is left that could be sent.
+        """
 
         def change(connection: Connection, _: Sequence[None]) -> Sequence[bool]:
             at = clock.now()
+            if not _has_the_file(connection, recording_id):
+                return [False]
             values = {"reason": Reason.ANSWER_LOST.value, "next_attempt_at": at, "failing_since": None}
             values["detail"] = "An operator found that it had not arrived."
             changed = _change(connection, recording_id, (Status.UNCONFIRMED, Status.PENDING), values)
             if changed:
-                connection.execute(_MARK, {"outcome": Outcome.WITHDRAWN.value, "b_id": recording_id})
+                withdrawn = {"outcome": Outcome.WITHDRAWN.value}
+                connection.execute(_MARK, withdrawn | _mark_of(_row(connection, recording_id)))
             return [changed]
 
         changed = self._commits.submit(change, [None])[0]
@@ -102,6 +115,43 @@ class Decisions:
             return [_change(connection, recording_id, (before, Status.SKIPPED), values)]
 
         return before in SKIPPABLE and self._commits.submit(change, [None])[0]
+
+
+def _row(connection: Connection, recording_id: int) -> Row[*tuple[Any, ...]]:
+    return connection.execute(_ROW, {"id": recording_id}).one()
+
+
+def _mark_of(row: Row[*tuple[Any, ...]]) -> dict[str, int]:
+    return {"b_id": row.id, "b_attempt": row.attempt}
+
+
+def _has_the_file(connection: Connection, recording_id: int, path: bytes | None = None) -> bool:
+    """Whether the recording is the newest generation of its path; `path`: another one that it would move to."""
+    row = connection.execute(_ROW, {"id": recording_id}).first()
+    if row is None:
+        return False
+    wanted = {"source_id": row.source_id, "paths": [row.path, path or row.path], "id": recording_id}
+    return not any(
+        other.path != row.path or other.generation > row.generation for other in connection.execute(_OTHERS, wanted)
+    )
+
+
+def _keep_badge(connection: Connection, recording_id: int, badge_id: str, at: int) -> None:
+    """Notes the badge in the mark of the last attempt, or in a new one: it may have been accepted early."""
+    row = _row(connection, recording_id)
+    accepted = {"outcome": Outcome.ACCEPTED.value, "badge_id": badge_id, "answered_at": at}
+    if connection.execute(_MARK, accepted | _mark_of(row)).rowcount:
+        return
+    mark = {
+        "recording_id": recording_id,
+        "part": PART,
+        "attempt": row.attempt,
+        "client_request_id": row.client_request_id or "",
+        "size": row.size or 0,
+        "sha256": row.sha256 or "",  # nobody read it to the end
+        "closing_at": at,
+    }
+    connection.execute(_NEW_MARK, mark | accepted)
 
 
 def _change(connection: Connection, recording_id: int, change: tuple[Status, Status], values: dict[str, Any]) -> bool:

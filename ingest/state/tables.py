@@ -92,7 +92,9 @@ recording = Table(
     Column("ready_at", BigInteger),
     Column("sent_at", BigInteger),
     Column("done_at", BigInteger),
-    Column("instance_id", Integer, ForeignKey("instance.id")),
+    # Of the process that sent it last. No foreign key: dead processes are forgotten, the host stays.
+    Column("instance_id", Integer),
+    Column("host", Text),
     Column("client_request_id", Text),
     Column("request_id", Text),
     Column("server_trace_id", Text),

@@ -18,6 +18,7 @@ from ingest.state.tables import history, instance, recording, source, upload
 
 _PAGE: Final = 1000
 _LONGEST_ID: Final = 18  # digits; SQLite holds no more than 19
+_IDS: Final = range(1, 10**_LONGEST_ID)
 
 _ACCEPTED: Final = (
     (upload.c.recording_id == recording.c.id) & (upload.c.part == PART) & (upload.c.outcome == Outcome.ACCEPTED.value)
@@ -26,14 +27,12 @@ _RECORDINGS: Final = (
     select(
         recording,
         source.c.name.label("source_name"),
-        instance.c.host,
         upload.c.badge_id,
         upload.c.talk_ids,
         upload.c.operation_id,
         upload.c.operation,
     )
     .join(source, source.c.id == recording.c.source_id)
-    .outerjoin(instance, instance.c.id == recording.c.instance_id)
     .outerjoin(upload, _ACCEPTED)
 )
 
@@ -67,9 +66,23 @@ class Views:
             after = page[-1].id
 
     def recording(self, recording_id: int) -> RecordingView | None:
-        """The one with this id."""
+        """The one with this id, which may be any number."""
+        if recording_id not in _IDS:
+            return None
         found = self._read(_RECORDINGS.where(recording.c.id == recording_id), {})
         return found[0] if found else None
+
+    def newest_of(self, source_name: str, path: bytes) -> int | None:
+        """The id of the newest generation of `path` in the source: the recording that the file there belongs to."""
+        statement = (
+            select(recording.c.id)
+            .join(source, source.c.id == recording.c.source_id)
+            .where(source.c.name == source_name, recording.c.path == path)
+            .order_by(recording.c.generation.desc())
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
+            return connection.execute(statement).scalar()
 
     def find(self, what: str, *, source_name: str | None = None, path: bytes | None = None) -> Sequence[RecordingView]:
         """Those that `what` may mean: id, badge, operation, talk or request id, path or file name; newest last.

@@ -64,6 +64,7 @@ def upgrade() -> None:
     sa.Column('sent_at', sa.BigInteger(), nullable=True),
     sa.Column('done_at', sa.BigInteger(), nullable=True),
     sa.Column('instance_id', sa.Integer(), nullable=True),
+    sa.Column('host', sa.Text(), nullable=True),
     sa.Column('client_request_id', sa.Text(), nullable=True),
     sa.Column('request_id', sa.Text(), nullable=True),
     sa.Column('server_trace_id', sa.Text(), nullable=True),
@@ -74,7 +75,6 @@ def upgrade() -> None:
     sa.Column('disposed_at', sa.BigInteger(), nullable=True),
     sa.Column('disposed_path', sa.LargeBinary(), nullable=True),
     sa.ForeignKeyConstraint(['duplicate_of'], ['recording.id'], name=op.f('fk_recording_duplicate_of')),
-    sa.ForeignKeyConstraint(['instance_id'], ['instance.id'], name=op.f('fk_recording_instance_id')),
     sa.ForeignKeyConstraint(['source_id'], ['source.id'], name=op.f('fk_recording_source_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_recording')),
     sa.UniqueConstraint('source_id', 'path', 'generation', name=op.f('uq_recording_source_id_path_generation'))

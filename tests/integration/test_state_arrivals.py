@@ -10,6 +10,7 @@ import pytest
 
 from ingest.recording import Container, OperationResult, OperationState, Reason, Shape, Status
 from ingest.state.followups import Followed
+from ingest.state.settlements import Settlement
 from ingest.state.store import Store, open_store
 from tests.support.state import (
     OTHER_SHA,
@@ -132,15 +133,14 @@ class TestLonelySidecar:
     def test_only_one_of_two_audio_files_takes_its_place(self, store: Store, instance_id: int) -> None:
         store.arrivals.add([lonely_sidecar()])
         both = [pair(), pair(b"call-0001.mp3", container=Container.MP3)]
-        store.arrivals.add(both)
-        assert only(store).path == b"call-0001.wav"
+        store.arrivals.add([*both, *both])
         store.arrivals.add(both)
         assert [row.path for row in rows(store)] == [b"call-0001.wav", b"call-0001.mp3"]
 
     def test_p1_under_a_name_used_again_it_becomes_the_next_generation(self, store: Store, instance_id: int) -> None:
         store.arrivals.add([pair()])
         deliver(store, instance_id)
-        store.arrivals.add([lonely_sidecar()])
+        store.arrivals.add([lonely_sidecar(sidecar=OTHER)])
         lonely = known(store, b"call-0001.json")
         store.arrivals.add([pair(audio=OTHER, sha256=OTHER_SHA, replaces=known(store))])
         assert [(row.status, row.path) for row in rows(store)] == [
@@ -149,11 +149,69 @@ class TestLonelySidecar:
         ]
         assert (known(store).id, known(store).generation) == (lonely.id, 2)
 
-    def test_in_one_batch_with_its_pair_the_next_scan_joins_them(self, store: Store, instance_id: int) -> None:
-        store.arrivals.add([lonely_sidecar(), pair()])
-        assert only(store).status is Status.INCOMPLETE
+    def test_p1_in_one_batch_with_its_pair_they_are_one(self, store: Store, instance_id: int) -> None:
+        store.arrivals.add([lonely_sidecar(), pair(), pair(b"call-0002.wav")])
+        assert [(row.path, row.status) for row in rows(store)] == [
+            (b"call-0001.wav", Status.PENDING),
+            (b"call-0002.wav", Status.PENDING),
+        ]
+        assert trail(store, only_id(store, b"call-0001.wav")) == [
+            (None, Status.INCOMPLETE),
+            (Status.INCOMPLETE, Status.PENDING),
+        ]
+
+    def test_p1_in_one_batch_with_a_pair_that_was_known_it_is_dropped(self, store: Store, instance_id: int) -> None:
+        store.arrivals.add([lonely_audio()])
+        store.arrivals.add([lonely_sidecar(), pair(replaces=known(store)), pair(b"call-0002.wav")])
+        assert [row.path for row in rows(store)] == [b"call-0001.wav", b"call-0002.wav"]
+        assert trail(store, only_id(store, b"call-0001.wav"))[-1] == (Status.INCOMPLETE, Status.PENDING)
+
+    @pytest.mark.parametrize("reason", [Reason.MISSING, Reason.CHANGING, Reason.UNREADABLE])
+    @pytest.mark.parametrize("new", [True, False])
+    def test_p1_whatever_it_waits_for_the_pair_ends_it(
+        self, store: Store, instance_id: int, reason: Reason, *, new: bool
+    ) -> None:
+        if not new:
+            store.arrivals.add([lonely_audio()])
+        store.arrivals.add([lonely_sidecar()])
+        waiting = known(store, b"call-0001.json")
+        store.arrivals.add([replace(lonely_sidecar(), reason=reason, replaces=waiting)])
+        store.arrivals.add([pair(replaces=None if new else known(store))])
+        assert (only(store).path, only(store).status) == (b"call-0001.wav", Status.PENDING)
+
+    def test_p1_the_same_audio_coming_back_ends_it(self, store: Store, instance_id: int) -> None:
         store.arrivals.add([pair()])
-        assert only(store).status is Status.PENDING
+        deliver(store, instance_id)
+        store.arrivals.add([lonely_sidecar(sidecar=OTHER)])
+        store.arrivals.add([pair(sidecar=OTHER, audio=TOUCHED, sha256=SHA, replaces=known(store))])
+        assert only(store).status is Status.DONE
+
+    def test_audio_that_has_gone_leaves_it_alone(self, store: Store, instance_id: int) -> None:
+        store.arrivals.add([lonely_audio(metadata_path=b"call-0001.json")])
+        store.arrivals.add([lonely_sidecar()])
+        gone = lonely_audio(metadata_path=b"call-0001.json", replaces=known(store))
+        store.arrivals.add([replace(gone, reason=Reason.MISSING)])
+        assert [row.reason for row in rows(store)] == [Reason.MISSING, Reason.AUDIO_MISSING]
+
+    @pytest.mark.parametrize(
+        ("audio", "sidecar"),
+        [
+            (b"day/call-0001.wAv", b"day/call-0001.json"),
+            (b"call-0001.wav", b"call-0001.wav.json"),
+            (b"\xff.wav", b"\xff.json"),
+        ],
+    )
+    def test_the_sidecar_of_a_known_pair_is_not_lonely(
+        self, store: Store, instance_id: int, audio: bytes, sidecar: bytes
+    ) -> None:
+        store.arrivals.add([pair(audio, metadata_path=sidecar), lonely_sidecar(sidecar)])
+        store.arrivals.add([lonely_sidecar(sidecar)])
+        assert only(store).path == audio
+        deliver(store, instance_id)
+        store.arrivals.add([lonely_sidecar(sidecar)])
+        assert only(store).status is Status.DONE
+        store.arrivals.add([lonely_sidecar(sidecar, sidecar=OTHER), lonely_sidecar(b"other.json")])
+        assert len(rows(store)) == 3
 
 
 class TestJudgedAnew:
@@ -253,6 +311,17 @@ class TestSentAlready:
         assert only(store).status is sent
 
 
+def test_p2_the_same_size_as_what_nobody_read_to_the_end_is_not_sent(store: Store, instance_id: int) -> None:
+    store.arrivals.add([pair()])
+    (claim,) = store.deliveries.claim(instance_id, 1)
+    early = Settlement(claim=claim, to=Status.UNCONFIRMED, reason=Reason.ANSWER_LOST)
+    assert list(store.deliveries.settle([early])) == [True]
+    store.arrivals.add([pair(audio=TOUCHED, sha256=SHA, replaces=known(store))])
+    assert (only(store).status, known(store).audio) == (Status.UNCONFIRMED, TOUCHED)
+    store.arrivals.add([pair(audio=OTHER, sha256=OTHER_SHA, replaces=known(store))])
+    assert [row.status for row in rows(store)] == [Status.UNCONFIRMED, Status.PENDING]
+
+
 class TestSkippedByOperator:
     @pytest.fixture(autouse=True)
     def _skipped(self, store: Store, instance_id: int) -> None:
@@ -262,6 +331,14 @@ class TestSkippedByOperator:
     def test_it_is_left_alone(self, store: Store) -> None:
         store.arrivals.add([pair(sidecar=OTHER, replaces=known(store))])
         assert (only(store).status, only(store).detail) == (Status.SKIPPED, "A test call.")
+
+    def test_p2_touched_it_stays_out_and_takes_the_new_times(self, store: Store) -> None:
+        store.arrivals.add([pair(audio=TOUCHED, replaces=known(store))])
+        assert (only(store).status, known(store).audio) == (Status.SKIPPED, TOUCHED)
+
+    def test_what_cannot_be_read_is_no_other_audio(self, store: Store) -> None:
+        store.arrivals.add([pair(audio=None, status=Status.INCOMPLETE, replaces=known(store))])
+        assert only(store).status is Status.SKIPPED
 
     def test_p1_other_audio_is_the_next_generation(self, store: Store) -> None:
         store.arrivals.add([pair(audio=OTHER, replaces=known(store))])

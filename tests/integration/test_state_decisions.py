@@ -21,13 +21,16 @@ from tests.support.state import (
     deliver,
     known,
     lonely_audio,
+    lonely_sidecar,
     lose_the_answer,
     new_database,
     only,
     pair,
+    rows,
     trail,
 )
 
+OTHER = Shape(32_044, 1_700_000_999_000_000_000)
 STATUSES = [status for status in Status if status is not Status.DUPLICATE]  # nothing makes duplicates yet
 
 
@@ -130,6 +133,43 @@ class TestPutBack:
         assert not store.decisions.put_back(identity, Status.FAILED, pair(), possible_duplicate=False)
 
 
+class TestNewerGeneration:
+    """What lies at the path belongs to the newest generation: an older one is not sent in its name."""
+
+    def test_p2_a_skipped_one_is_not_put_back(self, store: Store, instance_id: int) -> None:
+        first = bring_to(store, instance_id, Status.SKIPPED)
+        store.arrivals.add([pair(audio=OTHER, replaces=known(store))])
+        deliver(store, instance_id)
+        assert not store.decisions.put_back(first, Status.SKIPPED, pair(audio=OTHER), possible_duplicate=False)
+        assert [row.status for row in rows(store)] == [Status.SKIPPED, Status.DONE]
+        assert store.deliveries.claim(instance_id, 9) == []
+
+    def test_p2_an_unconfirmed_one_is_only_confirmed_or_taken_out(self, store: Store, instance_id: int) -> None:
+        first = bring_to(store, instance_id, Status.UNCONFIRMED)
+        store.arrivals.add([pair(audio=OTHER, sha256=OTHER_SHA, replaces=known(store))])
+        assert not store.decisions.not_sent(first)
+        assert not store.decisions.put_back(first, Status.UNCONFIRMED, pair(), possible_duplicate=True)
+        assert [row.status for row in rows(store)] == [Status.UNCONFIRMED, Status.PENDING]
+        assert store.decisions.skip(first, Status.UNCONFIRMED, "It is gone.")
+
+    def test_p2_the_newest_one_may_be_put_back(self, store: Store, instance_id: int) -> None:
+        bring_to(store, instance_id, Status.SKIPPED)
+        store.arrivals.add([pair(audio=OTHER, replaces=known(store))])
+        second = known(store).id
+        assert store.decisions.skip(second, Status.PENDING, "Nor this one.")
+        assert store.decisions.put_back(second, Status.SKIPPED, pair(audio=OTHER), possible_duplicate=False)
+
+    def test_a_lonely_sidecar_whose_audio_has_a_recording_stays_out(self, store: Store, instance_id: int) -> None:
+        store.arrivals.add([lonely_sidecar()])
+        sidecar = only(store).id
+        store.decisions.skip(sidecar, Status.INCOMPLETE, "Not this one.")
+        assert store.decisions.put_back(sidecar, Status.SKIPPED, lonely_sidecar(), possible_duplicate=False)
+        store.decisions.skip(sidecar, Status.INCOMPLETE, "Not this one.")
+        store.arrivals.add([pair()])
+        assert not store.decisions.put_back(sidecar, Status.SKIPPED, pair(), possible_duplicate=False)
+        assert [row.status for row in rows(store)] == [Status.SKIPPED, Status.PENDING]
+
+
 class TestResolve:
     @pytest.mark.parametrize("status", STATUSES)
     def test_p2_only_what_is_unconfirmed(self, store: Store, instance_id: int, status: Status) -> None:
@@ -152,6 +192,28 @@ class TestResolve:
         assert [due.id for due in store.deliveries.disposals_due(9)] == [identity]
         assert trail(store, identity)[-1] == (Status.UNCONFIRMED, Status.DONE)
         assert not store.decisions.not_sent(identity)
+
+    def test_p7_files_that_are_kept_never_fall_due(self, store: Store, instance_id: int) -> None:
+        identity = bring_to(store, instance_id, Status.UNCONFIRMED)
+        assert store.decisions.confirm(identity, "badge-9", Disposal.NONE)
+        assert only(store).disposal is Disposal.NONE
+        assert store.deliveries.disposals_due(9) == []
+
+    @pytest.mark.parametrize("earlier", [True, False])
+    def test_the_badge_is_kept_where_the_last_attempt_left_no_mark(
+        self, store: Store, instance_id: int, tmp_path: Path, *, earlier: bool
+    ) -> None:
+        identity = bring_to(store, instance_id, Status.UNCONFIRMED if earlier else Status.PENDING)
+        store.decisions.not_sent(identity)
+        (claim,) = store.deliveries.claim(instance_id, 1)
+        early = Settlement(claim=claim, to=Status.UNCONFIRMED, reason=Reason.ANSWER_LOST)
+        store.deliveries.settle([early])
+        assert store.decisions.confirm(identity, "badge-9", Disposal.NONE)
+        assert (only(store).status, only(store).badge_id) == (Status.DONE, "badge-9")
+        assert [row.id for row in store.views.find("badge-9")] == [identity]
+        with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+            outcomes = connection.execute("SELECT attempt, outcome FROM upload ORDER BY attempt").fetchall()
+        assert outcomes == ([(1, "withdrawn"), (2, "accepted")] if earlier else [(1, "accepted")])
 
     def test_not_found_in_the_console(self, store: Store, instance_id: int) -> None:
         identity = bring_to(store, instance_id, Status.UNCONFIRMED)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.recording import OperationResult, OperationState, Reason, Status
+from ingest.recording import OperationResult, OperationState, Reason, Shape, Status
 from ingest.state.followups import Followed
 from ingest.state.instances import Kind, ServiceState
 from ingest.state.settlements import Settlement
@@ -275,3 +275,20 @@ class TestText:
         ]
         assert [entry.at for entry in entries] == sorted(entry.at for entry in entries)
         assert store.views.history(99) == []
+
+
+@pytest.mark.parametrize("number", [0, -1, 10**18, 2**63, 10**30])
+def test_no_number_is_too_large_to_be_asked_for(store: Store, number: int) -> None:
+    assert store.views.recording(number) is None
+
+
+def test_the_file_belongs_to_the_newest_generation_in_its_source(store: Store, delivered: int) -> None:
+    path = b"2026/call-0001.wav"
+    other = pair(path, audio=Shape(1, 1), sha256="b" * 64, replaces=store.arrivals.known(SOURCE, [path])[path])
+    assert store.views.newest_of(SOURCE, path) == delivered
+    store.arrivals.add([other])
+    newest = store.views.newest_of(SOURCE, path)
+    assert newest is not None
+    assert newest > delivered
+    assert store.views.newest_of("support", path) is None
+    assert store.views.newest_of("elsewhere", path) is None
