@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -51,8 +52,7 @@ def ingest() -> None:
 
 def main() -> None:
     """Runs the command line and ends the process with the contract's exit codes."""
-    # gRPC's core writes lines of its own to stderr; what matters in them reaches our sentences anyway.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    _prepare()
     try:
         code = ingest.main(prog_name="ingest", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -80,6 +80,14 @@ def main() -> None:
         print(f"The program did not expect this: {place}. Please report it.", file=sys.stderr)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _prepare() -> None:
+    # gRPC's core writes lines of its own to stderr; what matters in them reaches our sentences anyway.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name shows its codes
 
 
 def _usage_fault(error: click.ClickException) -> str:

@@ -107,5 +107,6 @@ def _total(now: Snapshot, left_bytes: Callable[[], int]) -> int | None:
 
 def _ends(now: Snapshot) -> str:
     told = [f"{now.ended.get(Status.DONE, 0)} done"]
-    told += [f"{count} {status.value}" for status, count in now.ended.items() if status is not Status.DONE]
+    ends = (Status.FAILED, Status.UNCONFIRMED)
+    told += [f"{count} {status.value}" for status in ends if (count := now.ended.get(status, 0))]
     return ", ".join(told)

@@ -11,10 +11,11 @@ import click
 from ingest.cli.common import config_option, log_to_stderr, settings_of
 from ingest.cli.progress import shown
 from ingest.delivery.progress import Progress
+from ingest.failures import UsageFault
 from ingest.recording import Status
 from ingest.service.lifecycle import Run, Service
 from ingest.service.memory import use_few_heaps
-from ingest.state.engine import database_file
+from ingest.state.engine import database_file, sole_service
 from ingest.state.migrate import migrate as migrate_database
 
 
@@ -46,9 +47,12 @@ def run(config: Path | None, once: bool, strict: bool) -> int:
 @click.option("--revision", default="head", metavar="R", help="The schema to bring it to; default: the newest.")
 def migrate(config: Path | None, revision: str) -> None:
     """Make the state database, or bring it to the newest schema."""
+    if revision == "base":
+        raise UsageFault("That would forget everything that was sent.", "Name a schema that exists.")
     settings = settings_of(config)
     file = database_file(settings.state.url)
-    schema = migrate_database(file, revision)
+    with sole_service(file):
+        schema = migrate_database(file, revision)
     print(f"The state database {file} has the schema {schema}.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import time
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,8 @@ from ingest.failures import IngestError, NotDelivered, UsageFault
 from ingest.intake.judge import judge
 from ingest.intake.look import look, look_outside
 from ingest.intake.pairing import pairing_of
-from ingest.recording import Known, Stamp, Status
+from ingest.recording import Claim, Known, Stamp, Status
+from ingest.service.signals import on_stop_signals
 from ingest.service.wiring import attempts_of, host_of
 from ingest.settings import Settings, SourceSettings
 from ingest.speechsense.client import Client
@@ -44,21 +45,35 @@ def send(config: Path | None, audio: Path, metadata: Path | None, source_name: s
     """Upload one recording now; prints its badge id."""
     settings = settings_of(config)
     log_to_stderr(logging.ERROR)
-    if not audio.exists():
-        raise UsageFault(f"There is no file {path_shown(os.fsencode(audio))}.", "Name the audio file.")
+    _require(audio)
     source, path = _whose(settings, audio, source_name)
     source = replace(source, start_from=None)  # who names a file means it, however old it is
     metadata_path = None if metadata is None else _relative(settings, source, metadata)
     with store_of(settings) as store:
-        store.instances.register_sources({each.name: each.path for each in settings.sources})
+        store.instances.register_source(source.name, source.path)
         recording_id = _recorded(store, source, path, metadata_path)
         view = _delivered(settings, store, recording_id)
     return _say(view)
 
 
+def _require(audio: Path) -> None:
+    shown = path_shown(os.fsencode(audio))
+    try:
+        audio.stat()
+    except PermissionError:
+        mend = "Run this as the user of the service, or give this user the right to enter the folders above it."
+        raise UsageFault(f"The file {shown} cannot be reached by this user.", mend) from None
+    except (OSError, ValueError):
+        raise UsageFault(f"There is no file {shown}.", "Name the audio file.") from None
+
+
 def _whose(settings: Settings, audio: Path, source_name: str | None) -> tuple[SourceSettings, bytes]:
     found = place(settings, str(audio))
     if source_name is not None:
+        if source_name not in {each.name for each in settings.sources}:
+            raise UsageFault(
+                f"There is no source called {source_name} in the configuration.", "Name one that is there."
+            )
         source = source_named(settings, source_name)
         return source, found[1] if found and found[0].name == source_name else outside(audio)
     if found is not None:
@@ -105,29 +120,40 @@ def _beside(source: SourceSettings, path: bytes) -> bytes | None:
 
 
 def _delivered(settings: Settings, store: Store, recording_id: int) -> RecordingView:
-    """Sends it if it is pending; waits if the service does."""
+    """Sends it if it is pending; waits if the service does. A stop signal breaks it off, and is settled."""
     instance_id = store.instances.start(Kind.COMMAND, host_of(settings), __version__)
     store.instances.take_over()  # nobody else settles what a killed process was sending, where no service runs
-    claim = store.deliveries.claim_one(instance_id, recording_id)
-    if claim is not None:
-        progress = Progress()
+    asked_to_stop = threading.Event()
+    with Client.connect(settings.speechsense, os.environ) as client:
 
-        def left_bytes() -> int:
-            now = progress.snapshot()
-            return claim.audio.size - (now.sent_bytes - now.under_way_bytes)
+        def stop() -> None:
+            asked_to_stop.set()
+            client.abort()
 
-        with Client.connect(settings.speechsense, os.environ) as client, showing(progress, left_bytes):
-            ended = attempts_of(settings, store, client, progress).make(claim)
-            store.deliveries.settle([ended.settlement])
-            progress.ended(ended.settlement.to)
-    store.instances.say(instance_id, ServiceState.STOPPED)
-    while True:
-        view = store.views.recording(recording_id)
-        if view is None:
-            raise NotDelivered("The recording has gone from the state.", "Try again.")
-        if view.status is not Status.SENDING:
-            return view
-        time.sleep(_LOOK_SECONDS)
+        with on_stop_signals(stop):
+            claim = store.deliveries.claim_one(instance_id, recording_id)
+            if claim is not None:
+                _send(settings, store, client, claim)
+            store.instances.say(instance_id, ServiceState.STOPPED)
+            while True:
+                view = store.views.recording(recording_id)
+                if view is None:
+                    raise NotDelivered("The recording has gone from the state.", "Try again.")
+                if view.status is not Status.SENDING or asked_to_stop.wait(_LOOK_SECONDS):
+                    return view
+
+
+def _send(settings: Settings, store: Store, client: Client, claim: Claim) -> None:
+    progress = Progress()
+
+    def left_bytes() -> int:
+        now = progress.snapshot()
+        return claim.audio.size - (now.sent_bytes - now.under_way_bytes)
+
+    with showing(progress, left_bytes):
+        ended = attempts_of(settings, store, client, progress).make(claim)
+        store.deliveries.settle([ended.settlement])
+        progress.ended(ended.settlement.to)
 
 
 def _say(view: RecordingView) -> int:

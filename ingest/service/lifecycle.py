@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Final
 from ingest import __version__
 from ingest.delivery.pause import Pause
 from ingest.delivery.progress import Progress
-from ingest.failures import StateUnusable
+from ingest.failures import StateBusy, StateUnusable
 from ingest.recording import Reason, Status
 from ingest.service.loops import Loops
 from ingest.service.notify import notify
@@ -21,7 +20,6 @@ from ingest.service.signals import on_stop_signals
 from ingest.service.wiring import Parts, build, host_of
 from ingest.settings import Settings
 from ingest.speechsense.client import Client
-from ingest.state import clock
 from ingest.state.engine import database_file, require_file, sole_service
 from ingest.state.instances import Kind, ServiceState
 from ingest.state.migrate import bring_to_newest
@@ -89,8 +87,7 @@ class Service:
                 started.loops.start("disposer", started.parts.disposer.run)
             notify(self._environment, "READY=1", "STATUS=running")
             _log.info("service_running: version=%s sources=%d", __version__, len(self._settings.sources))
-            while not self._stop.wait(_HEARTBEAT_SECONDS):
-                started.store.instances.heartbeat(started.instance_id)
+            self._stop.wait()
             notify(self._environment, "STOPPING=1")
 
     def run_once(self) -> Run:
@@ -101,8 +98,8 @@ class Service:
             intakes = [
                 started.loops.start(f"intake-{name}", intake.run_once) for name, intake in started.parts.intakes.items()
             ]
-            self._until(lambda: not any(thread.is_alive() for thread in intakes), started)
-            self._until(lambda: _hopeless(started.parts.pause) or self._nothing_due(started), started)
+            self._until(lambda: not any(thread.is_alive() for thread in intakes))
+            self._until(lambda: _hopeless(started.parts.pause) or _nothing_due(started.store))
             paused = started.parts.pause.paused
             if not self._stop.is_set() and paused is None:
                 if started.parts.tracker:
@@ -117,21 +114,11 @@ class Service:
             )
             return Run(views.changes_after(newest), views.counts(), paused.detail if paused else None, away)
 
-    def _nothing_due(self, started: _Started) -> bool:
-        due = started.store.deliveries.next_due()
-        if due is not None and due - clock.now() < clock.microseconds(_PATIENCE_SECONDS):
-            return False
-        return not started.store.views.sending()
-
-    def _until(self, reached: Callable[[], bool], started: _Started) -> None:
-        heard = time.monotonic()
+    def _until(self, reached: Callable[[], bool]) -> None:
         wait = _LOOK_FIRST_SECONDS
         while not self._stop.is_set() and not reached():
             self._wake.wait(wait)
             wait = min(wait * 2, _LOOK_SECONDS)
-            if time.monotonic() - heard > _HEARTBEAT_SECONDS:
-                heard = time.monotonic()
-                started.store.instances.heartbeat(started.instance_id)
 
     @contextmanager
     def _started(self) -> Iterator[_Started]:
@@ -156,15 +143,11 @@ class Service:
     def _start(self, store: Store, client: Client) -> _Started:
         instance_id = store.instances.start(Kind.SERVICE, host_of(self._settings), __version__)
         store.instances.register_sources({source.name: source.path for source in self._settings.sources})
-        taken = store.instances.take_over()
-        if taken.pending or taken.unconfirmed:
-            _log.warning(
-                "taken_over: pending=%d unconfirmed=%d were being sent when the last process ended",
-                taken.pending,
-                taken.unconfirmed,
-            )
+        _take_over(store)
+        store.deliveries.bring_forward(self._settings.upload.retry_max_seconds)
         parts = build(self._settings, store, client, self._progress, instance_id)
         loops = Loops(self._stop, self.stop)
+        loops.start("heartbeat", lambda stop: _beat(store, instance_id, stop))
         for number in range(self._settings.upload.concurrency):
             loops.start(f"sender-{number + 1}", parts.senders.run)
         return _Started(store, client, parts, loops, instance_id)
@@ -179,8 +162,34 @@ class Service:
             started.client.abort()
             started.store.commits.give_up()
             started.loops.join(_ABORT_SECONDS)
+        started.store.commits.give_up()
         with suppress(StateUnusable):
             started.store.instances.say(started.instance_id, ServiceState.STOPPED)
+
+
+def _beat(store: Store, instance_id: int, stop: threading.Event) -> None:
+    """Says that the service lives, and takes over from a command that was killed while it sent."""
+    while not stop.wait(_HEARTBEAT_SECONDS):
+        store.instances.heartbeat(instance_id)
+        if store.views.sending():
+            _take_over(store)
+
+
+def _take_over(store: Store) -> None:
+    taken = store.instances.take_over()
+    if taken.pending or taken.unconfirmed:
+        _log.warning(
+            "taken_over: pending=%d unconfirmed=%d were being sent by a process that was killed",
+            taken.pending,
+            taken.unconfirmed,
+        )
+
+
+def _nothing_due(store: Store) -> bool:
+    try:
+        return store.deliveries.idle(_PATIENCE_SECONDS)
+    except StateBusy:
+        return False
 
 
 def _hopeless(pause: Pause) -> bool:

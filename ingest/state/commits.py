@@ -102,6 +102,9 @@ class Commits:
         """The writer's own, kept open: taking one from the pool and giving it back costs as much as a small change."""
         if self._kept is None:
             self._kept = self._engine.connect()
+        if self._stopping.is_set():
+            # The stop has a deadline: what is locked now is not waited for once by each thread.
+            self._kept.connection.driver_connection.execute("PRAGMA busy_timeout = 200")  # type: ignore[union-attr]
         return self._kept
 
     def _disconnect(self) -> None:

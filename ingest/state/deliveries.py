@@ -61,6 +61,23 @@ class Deliveries:
             moment: int | None = connection.execute(claims.NEXT_DUE).scalar()
         return moment
 
+    def idle(self, seconds: float) -> bool:
+        """Whether nothing is being sent and nothing is due within `seconds`."""
+        with reading(self._engine) as connection:
+            due: int | None = connection.execute(claims.NEXT_DUE).scalar()
+            if due is not None and due - clock.now() < clock.microseconds(seconds):
+                return False
+            return connection.execute(settlements.STILL_HELD).first() is None
+
+    def bring_forward(self, most_seconds: float) -> None:
+        """Makes due what would wait longer than any delay between attempts: it was written under another clock."""
+
+        def change(connection: Connection, _: Sequence[None]) -> Sequence[None]:
+            claims.bring_forward(connection, clock.now(), clock.microseconds(most_seconds))
+            return [None]
+
+        self._commits.submit(change, [None])
+
     def disposals_due(self, most: int) -> Sequence[DisposalDue]:
         """Delivered recordings whose files are to be deleted or moved now."""
         with reading(self._engine) as connection:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -128,6 +128,23 @@ def require_file(file: Path) -> None:
         )
 
 
+def _give_to_owner(descriptor: int, file: Path) -> None:
+    """A lock that root made belongs to whom the database belongs, or the service could not take it any more."""
+    with suppress(OSError):
+        owner = os.stat(file)
+        if os.geteuid() == 0 and os.fstat(descriptor).st_uid != owner.st_uid:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def require_folder(file: Path) -> None:
+    """Raises StateUnusable when the folder that `file` is to lie in is not there."""
+    if not os.path.isdir(os.path.dirname(os.path.realpath(file))):
+        raise StateUnusable(
+            f"The folder of the state database {file} is not there.",
+            "Mount its disk or make the folder, owned by the user of the service, or correct state.url.",
+        )
+
+
 def require_local(file: Path, table: Path = MOUNT_TABLE) -> None:
     """Raises StateUnusable when `file` would lie on a network file system, where SQLite's locks do not hold."""
     mount = mount_of(os.fsencode(file.parent), table)
@@ -142,6 +159,7 @@ def require_local(file: Path, table: Path = MOUNT_TABLE) -> None:
 def sole_service(file: Path) -> Iterator[None]:
     """Held while the service runs. Raises StateUnusable when another service holds this database."""
     lock = os.path.realpath(file) + ".lock"
+    require_folder(file)
     try:
         descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -149,6 +167,7 @@ def sole_service(file: Path) -> Iterator[None]:
             f"The lock {lock} of the state database cannot be made: {error.strerror}.",
             "The service must be able to write to the folder of its state.",
         ) from error
+    _give_to_owner(descriptor, file)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -9,8 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
 
+from ingest.failures import StateUnusable
 from ingest.recording import Reason, Status
 from ingest.state import clock, transitions
 from ingest.state.commits import Commits
@@ -115,8 +116,23 @@ class Instances:
         return self._commits.submit(_take_over, [None])[0]
 
     def register_sources(self, folders: Mapping[str, Path]) -> None:
-        """Makes the configured sources known; those that are not configured any more are not sent from."""
+        """Makes the configured sources known; those that are not configured any more are not sent from.
+
+        Raises StateUnusable where a source got another name: all its recordings would be sent again.
+        """
         self._commits.submit(_register_sources, [folders])
+
+    def register_source(self, name: str, path: Path) -> None:
+        """Makes one source known for a command; a running service that does not know it sends nothing of it."""
+
+        def register(connection: Connection, _: Sequence[None]) -> Sequence[None]:
+            if connection.execute(select(source.c.id).where(source.c.name == name)).first() is None:
+                values = {"name": name, "path": os.fsencode(path), "configured": True, "available": False}
+                values |= {"detail": "No service has looked at it yet.", "unavailable_since": clock.now()}
+                connection.execute(insert(source), values)
+            return [None]
+
+        self._commits.submit(register, [None])
 
     def _change(self, instance_id: int, values: Mapping[str, Any]) -> None:
         def change(connection: Connection, _: Sequence[None]) -> Sequence[None]:
@@ -127,7 +143,8 @@ class Instances:
 
 
 def _forget_the_dead(connection: Connection) -> None:
-    in_use = select(recording.c.id).where(recording.c.instance_id == instance.c.id).exists()
+    sending = recording.c.status == literal_column(f"'{Status.SENDING.value}'")
+    in_use = select(recording.c.id).where(sending, recording.c.instance_id == instance.c.id).exists()
     newest = select(func.max(instance.c.id)).where(instance.c.kind == Kind.SERVICE.value).scalar_subquery()
     rows = connection.execute(
         select(instance.c.id, instance.c.process).where(~in_use, instance.c.id.is_distinct_from(newest))
@@ -163,9 +180,25 @@ def _take_over(connection: Connection, _: Sequence[None]) -> Sequence[TakenOver]
     return [TakenOver(len(rows) - held, held)]
 
 
+def _refuse_renamed(connection: Connection, folders: Mapping[str, Path], known: Mapping[str, Any]) -> None:
+    places = {row.path: row for row in known.values() if row.name not in folders}
+    for name, folder in folders.items():
+        before = places.get(os.fsencode(folder)) if name not in known else None
+        if before is None:
+            continue
+        sent = select(recording.c.id).where(recording.c.source_id == before.id).limit(1)
+        if connection.execute(sent).first() is not None:
+            raise StateUnusable(
+                f"The source {name} has the folder of the earlier source {before.name}, whose recordings are known"
+                " under that name: under another they would all be sent again.",
+                f"Give it the name {before.name} in the configuration again.",
+            )
+
+
 def _register_sources(connection: Connection, configured: Sequence[Mapping[str, Path]]) -> Sequence[None]:
     folders = configured[-1]
     known = {row.name: row for row in connection.execute(select(source)).all()}
+    _refuse_renamed(connection, folders, known)
     for name, folder in folders.items():
         path = os.fsencode(folder)
         if name not in known:

@@ -10,10 +10,10 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from ingest.failures import StateUnusable
+from ingest.failures import StateBusy, StateUnusable
 from ingest.state.arrivals import Arrivals
 from ingest.state.bell import Bell
-from ingest.state.commits import Commits, damaged
+from ingest.state.commits import Commits, damaged, is_passing
 from ingest.state.decisions import Decisions
 from ingest.state.deliveries import Deliveries
 from ingest.state.engine import open_engine, require_file
@@ -51,6 +51,8 @@ def open_store(file: Path, *, thorough: bool = False) -> Iterator[Store]:
                 with engine.connect() as connection:
                     found = connection.execute(text("PRAGMA quick_check(1)")).scalar()
             except DBAPIError as error:
+                if is_passing(error):
+                    raise StateBusy(f"The state database cannot be read: {error.orig}.", "Look at its disk.") from error
                 raise damaged(error) from error
             if found != "ok":
                 raise StateUnusable(

@@ -253,9 +253,40 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-def _once_without_roots_rights(site: Site) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", DROPPING, *COMMAND, "run", "--once", "--config", str(site.config)]
+def _without_roots_rights(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", DROPPING, *COMMAND, *map(str, arguments)]
     ended = subprocess.run(command, capture_output=True, text=True, env=surroundings({}), check=False)
-    assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
+    assert "did not expect" not in ended.stderr
     return ended
+
+
+def _once_without_roots_rights(site: Site) -> subprocess.CompletedProcess[str]:
+    ended = _without_roots_rights("run", "--once", "--config", site.config)
+    assert ended.returncode == 0, ended.stderr
+    return ended
+
+
+def test_folders_behind_a_closed_one_are_told_by_check_and_send(site: Site) -> None:
+    closed = site.place / "closed"
+    for name in ("drop", "sent"):
+        (closed / name).mkdir(parents=True)
+    recording = site.drop("one.wav", folder=closed / "drop")
+    site.configure(source={"path": str(closed / "drop"), "after_upload": {"move_to": str(closed / "sent")}})
+    closed.chmod(0)
+    if os.geteuid() == 0:
+        os.chown(closed, 65534, 65534)  # root enters its own folders only by the rights that are given up
+    try:
+        checked = _without_roots_rights("check", "--config", site.config)
+        sent = _without_roots_rights("send", "--config", site.config, recording)
+    finally:
+        closed.chmod(0o700)
+
+    told = checked.stdout + checked.stderr
+    assert checked.returncode != 0
+    for name in ("drop", "sent"):
+        assert f"The folder {closed / name} cannot be reached by this user." in told
+    assert "right to enter the folders above it" in told
+    assert sent.returncode == 2, sent
+    assert "cannot be reached by this user" in sent.stderr
+    assert "user of the service" in sent.stderr

@@ -379,6 +379,87 @@ def test_skip_takes_recordings_out_until_they_are_asked_back(site: Site, emulato
     assert len(site.badges(emulator.store)) == 3
 
 
+def test_p2_an_older_recording_of_a_file_is_not_put_back(site: Site, emulator: EmulatorProcess) -> None:
+    site.drop("one.wav", wav(0.1, seed=1), client("lost-older"))
+    site.drop("two.wav", b"no audio\n" * 9)
+    site.once(code=1)
+    old = {path: str(row["id"]) for path, row in site.rows().items()}
+    site.ingest("skip", old["two.wav"])
+    site.drop("one.wav", wav(0.2, seed=2))
+    site.drop("two.wav", wav(0.2, seed=3))
+    site.once()
+    new = {path: str(row["id"]) for path, row in site.rows().items()}  # the later row of a path wins
+    made = len(site.badges(emulator.store))
+
+    retried = site.ingest("retry", old["two.wav"], code=1)
+    accepted = site.ingest("retry", old["one.wav"], "--accept-duplicates", code=1)
+    resolved = site.ingest("resolve", old["one.wav"], "--not-sent", code=1)
+    site.once()
+
+    assert f"a newer recording has that file now: {new['two.wav']}." in retried.stderr
+    assert f"a newer recording has that file now: {new['one.wav']}." in accepted.stderr
+    assert f"a newer recording has that file now: {new['one.wav']}." in resolved.stderr
+    assert "`ingest skip`" in resolved.stderr
+    assert len(site.badges(emulator.store)) == made
+    assert site.ingest("skip", old["one.wav"]).stdout == f"{old['one.wav']}: skipped\n"
+
+
+def test_retry_goes_on_after_what_cannot_be_judged(site: Site) -> None:
+    elsewhere = site.place / "elsewhere"
+    elsewhere.mkdir()
+    both: list[dict[str, Any]] = [{"name": "removed", "path": str(elsewhere)}, {"name": "floor"}]
+    site.configure(sources=both)
+    site.drop("removed.wav", b"no audio\n" * 9, folder=elsewhere)
+    site.drop("ignored.wav", b"no audio\n" * 9)
+    site.once(code=1)
+    site.drop("sound.wav", b"no audio\n" * 9)
+    site.once(code=1)
+    ids = {path: str(row["id"]) for path, row in site.rows().items()}
+    assert ids["sound.wav"] == max(ids.values())
+    site.configure(source={"ignore": ["**/ignored.wav"]})
+    site.drop("sound.wav")
+
+    named = site.ingest("retry", ids["removed.wav"], ids["ignored.wav"], code=1)
+    everything = site.ingest("retry", "--all")
+
+    for said in (named, everything):
+        assert f"{ids['removed.wav']}: There is no source called removed" in said.stderr
+        assert f"{ids['ignored.wav']}: The file is ignored now." in said.stderr
+    assert everything.stdout == f"{ids['sound.wav']}: pending\n"
+
+
+def test_retry_by_a_reason_finds_what_was_left_out_for_it(site: Site) -> None:
+    site.configure(source={"start_from": "2100-01-01"})
+    site.drop("old.wav")
+    site.once()
+    site.configure()
+    number = site.row("old.wav")["id"]
+
+    assert site.ingest("retry", "--all").stdout == ""
+    assert "nothing of that kind" in site.ingest("retry", "--reason", "gave_up").stderr
+    assert site.ingest("retry", "--reason", "too_old").stdout == f"{number}: pending\n"
+
+
+def test_retry_of_a_sidecar_whose_audio_has_a_recording(site: Site) -> None:
+    site.drop("one.wav", audio=None)
+    site.once()
+    lonely = str(site.row("one.json")["id"])
+    site.ingest("skip", lonely)
+    site.drop("one.wav")
+    site.once()
+
+    refused = site.ingest("retry", lonely, code=1)
+
+    assert refused.stderr == (
+        f"{lonely}: a newer recording has that file now: {site.row('one.wav')['id']}. Name that one if it is meant.\n"
+    )
+
+
+def test_an_id_may_be_any_number(site: Site) -> None:
+    for command in (["retry"], ["skip"], ["resolve", "--not-sent"]):
+        assert "there is no such recording" in site.ingest(*command, "9" * 30, code=1).stderr
+
+
 def test_check_reports_every_problem_at_once_with_its_place(site: Site) -> None:
     sound = site.ingest("check")
     site.configure(
@@ -439,7 +520,7 @@ def test_migrate_makes_the_database_once_and_loses_nothing(tmp_path: Path, emula
         assert "9999" in newer.stderr
         assert "newer one" in newer.stderr
     site.config.write_text(site.config.read_text().replace("state.db", "no-such-folder/state.db"))
-    assert "Make its folder" in site.ingest("migrate", code=3).stderr
+    assert "make the folder" in site.ingest("migrate", code=3).stderr
 
 
 def test_p4_no_command_makes_a_database(tmp_path: Path, emulator: EmulatorProcess) -> None:

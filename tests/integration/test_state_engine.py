@@ -186,7 +186,7 @@ class TestSoleService:
             pass
 
     def test_its_folder_is_missing(self, tmp_path: Path) -> None:
-        with pytest.raises(StateUnusable, match="cannot be made"), sole_service(tmp_path / "gone" / "state.db"):
+        with pytest.raises(StateUnusable, match="is not there"), sole_service(tmp_path / "gone" / "state.db"):
             pass
 
 
