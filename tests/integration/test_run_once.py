@@ -39,7 +39,7 @@ FAULTS = (
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     store = tmp_path_factory.mktemp("emulator") / "store"
-    with EmulatorProcess(store, faults=FAULTS, accept_keys=[GOOD_KEY], operation_seconds=0.1) as running:
+    with EmulatorProcess(store, faults=FAULTS, accept_keys=[GOOD_KEY], operation_seconds=0) as running:
         yield running
 
 
