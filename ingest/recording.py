@@ -33,6 +33,7 @@ class Reason(StrEnum):
     MISSING = "missing"
     # unconfirmed
     ANSWER_LOST = "answer_lost"
+    STATE_RESTORED = "state_restored"
     # failed
     AUDIO_UNSUPPORTED = "audio_unsupported"
     AUDIO_CHANNELS = "audio_channels"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from ingest.failures import StateBusy, StateUnusable, UsageFault
@@ -44,7 +45,7 @@ def migrate(file: Path, revision: str = "head") -> str:
             _refuse_other_tables(engine, file)
         if before is not None:
             _copy_beside(file, before)
-        with for_writing(engine).begin() as connection:
+        with _whole_tables(engine) as connection:
             configuration = _alembic(connection)
             if before is not None and _position(target) < _position(before):
                 command.downgrade(configuration, target)
@@ -59,6 +60,26 @@ def migrate(file: Path, revision: str = "head") -> str:
         raise _unusable(error) from error
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _whole_tables(engine: Engine) -> Iterator[Connection]:
+    """A transaction in which a table may be copied, dropped and named anew, as sqlite.org/lang_altertable.html says:
+    without foreign keys, which cannot be switched off inside of it, and with a look at them before the end.
+    """
+    with for_writing(engine).connect() as connection:
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with connection.begin():
+                yield connection
+                if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                    raise StateUnusable(
+                        "The migration would leave rows without the rows they belong to; nothing was changed.",
+                        "Please report this.",
+                    )
+        finally:
+            cursor.execute("PRAGMA foreign_keys=ON")
 
 
 def bring_to_newest(file: Path) -> str | None:

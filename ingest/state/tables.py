@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMAS: Final = ("0001",)
+SCHEMAS: Final = ("0001", "0002")
 """Every schema this program knows, oldest first; the last is its own. A test holds this to the migrations."""
 
 metadata = MetaData(
@@ -104,6 +104,8 @@ recording = Table(
     Column("disposal_at", BigInteger),
     Column("disposed_at", BigInteger),
     Column("disposed_path", LargeBinary),
+    Column("fingerprint", Text),
+    Column("look_up_at", BigInteger),
     UniqueConstraint("source_id", "path", "generation"),
 )
 
@@ -118,7 +120,17 @@ _partial("ix_recording_pending", recording, "status = 'pending'", "next_attempt_
 _partial("ix_recording_sending", recording, "status = 'sending'", "id")
 _partial("ix_recording_incomplete", recording, "status = 'incomplete'", "source_id", "id")
 _partial("ix_recording_disposal", recording, "disposal_at IS NOT NULL", "disposal_at")
+_partial("ix_recording_fingerprint", recording, "fingerprint IS NOT NULL", "fingerprint", "id")
+_partial("ix_recording_look_up", recording, "look_up_at IS NOT NULL", "look_up_at")
 Index("ix_recording_source_status", recording.c.source_id, recording.c.status)
+
+# When a backup was put in place of the state: what is older may have been sent unknown to it.
+restoration = Table(
+    "restoration",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("restored_at", BigInteger, nullable=False),
+)
 
 upload = Table(
     "upload",

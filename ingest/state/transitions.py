@@ -10,16 +10,30 @@ from sqlalchemy import Connection, insert
 from ingest.recording import Reason, Status
 from ingest.state import tables
 
+_JUDGED: Final = frozenset(
+    {
+        Status.INCOMPLETE,
+        Status.PENDING,
+        Status.FAILED,
+        Status.SKIPPED,
+        Status.DUPLICATE,
+        Status.UNCONFIRMED,
+    }
+)
+"""What a judgement says; `unconfirmed` where the state was restored and does not know what was sent."""
+
 ALLOWED: Final[Mapping[Status | None, frozenset[Status]]] = {
-    None: frozenset({Status.INCOMPLETE, Status.PENDING, Status.FAILED, Status.SKIPPED}),
-    Status.INCOMPLETE: frozenset({Status.INCOMPLETE, Status.PENDING, Status.FAILED, Status.SKIPPED}),
-    Status.PENDING: frozenset({Status.PENDING, Status.SENDING, Status.INCOMPLETE, Status.FAILED, Status.SKIPPED}),
-    Status.SENDING: frozenset({Status.DONE, Status.PENDING, Status.INCOMPLETE, Status.UNCONFIRMED, Status.FAILED}),
-    Status.FAILED: frozenset({Status.PENDING, Status.INCOMPLETE, Status.FAILED, Status.SKIPPED}),
+    None: _JUDGED,
+    Status.INCOMPLETE: _JUDGED,
+    Status.PENDING: _JUDGED | {Status.SENDING},
+    Status.SENDING: frozenset(
+        {Status.DONE, Status.PENDING, Status.INCOMPLETE, Status.UNCONFIRMED, Status.FAILED, Status.DUPLICATE}
+    ),
+    Status.FAILED: _JUDGED,
     Status.UNCONFIRMED: frozenset({Status.DONE, Status.PENDING, Status.SKIPPED}),
     Status.DONE: frozenset({Status.FAILED}),
-    Status.SKIPPED: frozenset({Status.PENDING, Status.INCOMPLETE, Status.FAILED, Status.SKIPPED}),
-    Status.DUPLICATE: frozenset(),
+    Status.SKIPPED: _JUDGED,
+    Status.DUPLICATE: frozenset({Status.PENDING, Status.SKIPPED}),
 }
 """From each status (None: not known yet) to those that may follow. `done` fails only when its operation failed."""
 

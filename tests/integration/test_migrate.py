@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ingest.failures import StateUnusable, UsageFault
+from ingest.recording import Status
 from ingest.state.migrate import bring_to_newest, migrate
 from ingest.state.store import open_store
 from ingest.state.tables import SCHEMAS, metadata
@@ -71,6 +72,54 @@ def test_down_and_up_again(filled: Path) -> None:
     assert migrate(filled) == SCHEMAS[-1]
     with open_store(filled, thorough=True) as store:
         assert store.views.counts() == {}
+
+
+def test_p4_each_step_back_and_forth_keeps_every_row(filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as raw, raw:
+        raw.execute(
+            "INSERT INTO upload (recording_id, part, attempt, client_request_id, size, sha256, closing_at, outcome)"
+            " VALUES (1, 1, 1, 'request-0001', 1, 'hash', 1, 'unknown')"
+        )
+        raw.execute("UPDATE recording SET status = 'unconfirmed', reason = 'state_restored'")
+    statements = made_by(filled)
+    before = content(filled)
+    for schema in reversed(SCHEMAS[:-1]):
+        assert migrate(filled, schema) == schema
+    with closing(sqlite3.connect(filled)) as raw:
+        columns = {row[1] for row in raw.execute("PRAGMA table_info(recording)")}
+        assert not columns & {"fingerprint", "look_up_at"}
+        assert raw.execute("SELECT status, reason FROM recording").fetchall() == [("unconfirmed", "answer_lost")]
+        assert raw.execute("SELECT recording_id, outcome FROM upload").fetchall() == [(1, "unknown")]
+    assert migrate(filled) == SCHEMAS[-1]
+    assert made_by(filled) == statements
+    assert content(filled) == [row.replace("state_restored", "answer_lost") for row in before]
+    with open_store(filled, thorough=True) as store:
+        assert only(store).status is Status.UNCONFIRMED
+
+
+def made_by(file: Path) -> dict[str, str]:
+    """What makes each index, and the columns of each table in their order of names."""
+    with closing(sqlite3.connect(file)) as raw:
+        found = {
+            name: " ".join(sql.split())
+            for name, sql in raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+        }
+        for (table,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            found[table] = str(sorted(row[1:] for row in raw.execute(f"PRAGMA table_info({table})")))
+            found[f"{table} refers to"] = str(
+                sorted(row[2:] for row in raw.execute(f"PRAGMA foreign_key_list({table})"))
+            )
+    return found
+
+
+def content(file: Path) -> list[str]:
+    with closing(sqlite3.connect(file)) as raw:
+        raw.row_factory = sqlite3.Row
+        return [
+            str(sorted(dict(row).items()))
+            for table in ("recording", "upload", "history", "source")
+            for row in raw.execute(f"SELECT * FROM {table}")
+        ]
 
 
 def test_p4_a_copy_stands_beside_before_anything_is_changed(filled: Path) -> None:

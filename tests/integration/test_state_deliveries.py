@@ -241,7 +241,7 @@ class TestSettle:
         assert store.deliveries.claim(instance_id, 9) == []
         assert trail(store, claim.id)[-1] == (Status.SENDING, status)
 
-    @pytest.mark.parametrize("status", [Status.SENDING, Status.SKIPPED, Status.DUPLICATE])
+    @pytest.mark.parametrize("status", [Status.SENDING, Status.SKIPPED])
     def test_no_attempt_ends_like_this(self, store: Store, claim: Claim, status: Status) -> None:
         with pytest.raises(ValueError, match="cannot go from"):
             store.deliveries.settle([Settlement(claim=claim, to=status)])
