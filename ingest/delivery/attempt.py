@@ -8,7 +8,7 @@ import random
 import time
 import traceback
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,8 +58,11 @@ class Attempts:
     progress: Progress
     follow: bool
 
-    def make(self, claim: Claim, *, probe: bool = False) -> Ended:
-        """Sends the claimed recording once. Raises StateUnusable only; every other end is told in the answer."""
+    def make(self, claim: Claim, *, may_go: Callable[[], bool] = lambda: True, probe: bool = False) -> Ended:
+        """Sends the claimed recording once. Raises StateUnusable only; every other end is told in the answer.
+
+        `may_go` tells whether the last byte may be let go; a `probe` waits a moment longer before it is.
+        """
         ids = RequestIds(client_request_id=str(uuid.uuid4()))
         stream: HeldBackStream | None = None
         try:
@@ -71,7 +74,8 @@ class Attempts:
                     lambda size, sha256: self.deliveries.closing(
                         Closing(claim=claim, ids=ids, size=size, sha256=sha256)
                     ),
-                    _PROBE_SECONDS if probe else 0.0,
+                    may_go=may_go,
+                    probe_seconds=_PROBE_SECONDS if probe else 0.0,
                 )
                 with self.progress.of(claim.id, stream):
                     answer = self._upload(claim, ids, stream)

@@ -69,10 +69,19 @@ class Pause:
             probes = (self._paused.probes if self._paused else 0) + (permit is Permit.PROBE)
             self._paused = Paused(failure.reason, str(failure), probes)
             if began or permit is Permit.PROBE:
-                self._delay = self._initial if began else min(self._delay * 2, self._most)
-                self._delay = min(self._delay, self._most)
+                # A probe whose answer is lost costs its recording a person's look: these are made as seldom as can be.
+                is_costly = failure.reason is Reason.ANSWER_LOST
+                longer = self._most if is_costly else self._delay * 2
+                self._delay = min(self._initial if began else longer, self._most)
                 self._probe_at = self._clock() + max(self._delay, min(failure.retry_after_seconds or 0, self._most))
             return news
+
+    def inconclusive(self) -> None:
+        """A probe broke off for reasons that may be its own: the next one is made later, with another recording."""
+        with self._lock:
+            if self._paused is not None:
+                self._delay = min(self._delay * 2, self._most)
+                self._probe_at = self._clock() + self._delay
 
     def answered(self) -> bool:
         """SpeechSense answered for a recording, well or badly: the pause is over; True when there was one."""

@@ -9,8 +9,10 @@ from collections import deque
 from collections.abc import Callable
 
 from ingest.delivery.attempt import Attempts, Ended
+from ingest.delivery.gate import Gates
 from ingest.delivery.pause import Pause, Permit
 from ingest.failures import (
+    AttemptFailure,
     Failure,
     IngestError,
     OutcomeUnknown,
@@ -52,6 +54,7 @@ class Senders:
         self._attempts = attempts
         self._deliveries = attempts.deliveries
         self._pause = pause
+        self._gates = Gates(pause)
         self._bell = bell
         self._instance_id = instance_id
         self._source_away = source_away
@@ -84,11 +87,18 @@ class Senders:
             self._bell.wait(rings, self._seconds_to_next())
             return
         began = time.monotonic()
-        ended = self._attempts.make(claim, probe=permit is Permit.PROBE)
-        # Short uploads are taken several at a time; what takes long must not wait in a queue as if it were being sent.
-        quick = time.monotonic() - began < _QUICK_SECONDS
-        self._batch = _BATCH_PER_SENDER * self._attempts.upload.concurrency if quick else 1
-        self._settle(ended, permit)
+        gate = self._gates.gate(permit)
+        try:
+            ended = self._attempts.make(claim, may_go=gate.opens, probe=permit is Permit.PROBE)
+            # Short ones are taken several at a time; what takes long must not wait in a queue as if it were being sent.
+            quick = time.monotonic() - began < _QUICK_SECONDS
+            self._batch = _BATCH_PER_SENDER * self._attempts.upload.concurrency if quick else 1
+            self._tell_pause(ended, permit)
+        finally:
+            gate.close()
+        self._deliveries.settle([ended.settlement])
+        self._attempts.progress.ended(ended.settlement.to)
+        _tell(ended)
 
     def _take(self, most: int) -> Claim | None:
         with self._refill:
@@ -105,18 +115,19 @@ class Senders:
             return _LOOK_SECONDS
         return min(max((due - clock.now()) / 1_000_000, 0.0), _LOOK_SECONDS)
 
-    def _settle(self, ended: Ended, permit: Permit) -> None:
+    def _tell_pause(self, ended: Ended, permit: Permit) -> None:
         error = ended.error
         if isinstance(error, SourceUnavailable):
             self._source_away(ended.settlement.claim.source, str(error))
         if isinstance(error, ServiceFailure | OutcomeUnknown):
             self._refused(error, permit)
-        elif _is_answer(error) and self._pause.answered():
-            _log.info("service_resumed: SpeechSense answers again")
-            self._pause_changed()
-        self._deliveries.settle([ended.settlement])
-        self._attempts.progress.ended(ended.settlement.to)
-        _tell(ended)
+        elif _is_answer(error):
+            self._gates.answered()
+            if self._pause.answered():
+                _log.info("service_resumed: SpeechSense answers again")
+                self._pause_changed()
+        elif permit is Permit.PROBE and isinstance(error, AttemptFailure) and error.grpc_code is not None:
+            self._pause.inconclusive()
 
     def _refused(self, error: Failure, permit: Permit) -> None:
         if error.reason is not Reason.STOPPED and self._pause.refused(error, permit):

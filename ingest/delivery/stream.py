@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from ingest.content.payload import Payload
 from ingest.failures import AttemptFailure, Moment
 from ingest.recording import Reason
+
+_LOOK_SECONDS: Final = 0.02
 
 Mark = Callable[[int, str], bool]
 """Writes the mark durably, given size in bytes and SHA-256 (hex); False when the claim is not ours any more."""
@@ -18,13 +21,23 @@ class HeldBackStream:
     """Iterated once, by gRPC's own thread; everything else may be read from any thread.
 
     `let_go_at`: when the last byte was, in microseconds since 1970 UTC.
+    `may_go` is asked before the mark, again and again until it says yes; what it raises ends the attempt.
     `probe_seconds`: how long to wait before the mark for a refusal that comes early (while the service is in doubt).
     """
 
-    def __init__(self, payload: Payload, block_bytes: int, mark: Mark, probe_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        payload: Payload,
+        block_bytes: int,
+        mark: Mark,
+        *,
+        may_go: Callable[[], bool] = lambda: True,
+        probe_seconds: float = 0.0,
+    ) -> None:
         self._payload = payload
         self._block_bytes = block_bytes
         self._mark = mark
+        self._may_go = may_go
         self._probe_seconds = probe_seconds
         self._is_over: Callable[[], bool] = bool
         self._hash = hashlib.sha256()
@@ -57,9 +70,10 @@ class HeldBackStream:
 
     def _may_let_go(self) -> bool:
         self.sha256 = self._hash.hexdigest()
-        deadline = time.monotonic() + self._probe_seconds
-        while time.monotonic() < deadline and not self._is_over():
-            time.sleep(0.02)
+        earliest = time.monotonic() + self._probe_seconds
+        while not self._is_over() and not (time.monotonic() >= earliest and self._may_go()):
+            time.sleep(_LOOK_SECONDS)
+            self.progressed_at = time.monotonic()  # it is we who wait, not the network
         if self._is_over():
             return False
         if not self._mark(self.size, self.sha256):

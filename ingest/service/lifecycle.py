@@ -30,7 +30,7 @@ _ABORT_SECONDS: Final = 10.0
 _PATIENCE_SECONDS: Final = 15.0
 """How far ahead one run looks for a recording that is to be tried again, before it leaves it to the next."""
 
-_LOST_PROBES: Final = 2
+_LOST_PROBES: Final = 1
 _LOOK_FIRST_SECONDS: Final = 0.005
 _LOOK_SECONDS: Final = 0.2
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from ingest.delivery.pause import Pause, Permit
-from ingest.failures import OutcomeUnknown, ServiceFailure
+from ingest.failures import Failure, OutcomeUnknown, ServiceFailure
 from ingest.recording import Reason
 
 AWAY = ServiceFailure(Reason.UNREACHABLE, "SpeechSense cannot be reached.", "Check the network.")
@@ -34,7 +34,7 @@ def paused(clock: Clock, initial: float = 2, most: float = 600) -> Pause:
     return pause
 
 
-def probe(pause: Pause, clock: Clock, failure: ServiceFailure = AWAY) -> float:
+def probe(pause: Pause, clock: Clock, failure: Failure = AWAY) -> float:
     """Waits until a probe is due and lets it fail; returns how long that was."""
     began = clock.seconds
     while True:
@@ -114,6 +114,26 @@ def test_a_lost_answer_pauses_like_a_refusal(clock: Clock) -> None:
 
     assert pause.refused(OutcomeUnknown(Reason.ANSWER_LOST, "No answer."), Permit.GO)
     assert pause.permit()[0] is Permit.WAIT
+
+
+def test_p2_after_a_probe_whose_answer_was_lost_the_next_waits_as_long_as_any(clock: Clock) -> None:
+    lost = OutcomeUnknown(Reason.ANSWER_LOST, "No answer.")
+    pause = Pause(2, 600, clock)
+    pause.refused(lost, Permit.GO)
+
+    assert [probe(pause, clock, lost) for _ in range(3)] == [2.0, 60.0, 60.0]
+
+
+def test_a_probe_that_broke_off_by_itself_makes_the_next_one_later(clock: Clock) -> None:
+    pause = paused(clock)
+    clock.seconds += 2
+    assert pause.permit()[0] is Permit.PROBE
+
+    pause.inconclusive()
+    pause.ended(Permit.PROBE)
+
+    assert pause.permit() == (Permit.WAIT, 4.0)
+    assert pause.paused is not None
 
 
 def test_an_answer_ends_it_once_and_the_next_pause_begins_anew(clock: Clock) -> None:

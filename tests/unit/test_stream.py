@@ -40,7 +40,7 @@ def stream_of(folder: Path, content: bytes, mark: Mark, probe_seconds: float = 0
     file.write_bytes(content)
     status = file.stat()
     with open_payload(os.fsencode(folder), b"one.wav", Shape(status.st_size, status.st_mtime_ns)) as payload:
-        yield HeldBackStream(payload, BLOCK, mark, probe_seconds)
+        yield HeldBackStream(payload, BLOCK, mark, probe_seconds=probe_seconds)
 
 
 @pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK + 7])

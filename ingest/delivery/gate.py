@@ -1,0 +1,88 @@
+"""The way out for the last byte of an attempt: shut while answers are being lost, narrow until the first one came."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ingest.delivery.pause import Pause, Permit
+from ingest.failures import ServiceFailure
+from ingest.recording import Reason
+
+_LONGEST_SECONDS: Final = 60.0
+_FIRST_ANSWER_SECONDS: Final = 10.0
+
+
+class Gates:
+    """Shared by all senders: who is past the last byte while no answer has come yet. `clock` is monotonic, in seconds.
+
+    Each upload that is past its last byte when a gateway goes mad becomes `unconfirmed`: these are to be few.
+    """
+
+    def __init__(self, pause: Pause, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pause = pause
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._beyond = 0
+        self._has_answered = False
+
+    def gate(self, permit: Permit) -> Gate:
+        """That of one attempt; to be closed once the attempt's end has reached the pause."""
+        return Gate(self, permit)
+
+    def answered(self) -> None:
+        """SpeechSense answered for a recording: from now on all may be past their last byte at the same time."""
+        self._has_answered = True
+
+    def now(self) -> float:
+        """What the clock says."""
+        return self._clock()
+
+    def enter(self, permit: Permit, waited: float) -> bool:
+        """Whether a last byte may go that has `waited` for so many seconds. Raises ServiceFailure when too long."""
+        paused = self._pause.paused
+        if permit is not Permit.PROBE and paused is not None and paused.reason is Reason.ANSWER_LOST:
+            if waited < _LONGEST_SECONDS:
+                return False
+            raise ServiceFailure(
+                Reason.ANSWER_LOST,
+                "Answers are being lost, so its last byte was held back: nothing was made.",
+                "The service goes on by itself.",
+            )
+        with self._lock:
+            if self._beyond and not self._has_answered and waited < _FIRST_ANSWER_SECONDS:
+                return False
+            self._beyond += 1
+            return True
+
+    def leave(self) -> None:
+        """One that had entered has ended."""
+        with self._lock:
+            self._beyond -= 1
+
+
+class Gate:
+    """One attempt's way out."""
+
+    def __init__(self, gates: Gates, permit: Permit) -> None:
+        self._gates = gates
+        self._permit = permit
+        self._asked_at: float | None = None
+        self._entered = False
+
+    def opens(self) -> bool:
+        """Whether the last byte may go now; asked again until it may. Raises ServiceFailure after a minute of no."""
+        now = self._gates.now()
+        if self._asked_at is None:
+            self._asked_at = now
+        if not self._entered:
+            self._entered = self._gates.enter(self._permit, now - self._asked_at)
+        return self._entered
+
+    def close(self) -> None:
+        """The attempt has ended, and the pause knows how."""
+        if self._entered:
+            self._entered = False
+            self._gates.leave()
