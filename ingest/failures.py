@@ -75,6 +75,14 @@ class RecordingIncomplete(Failure):
     """This recording is not (or no longer) a finished pair: it becomes `incomplete` and is judged anew."""
 
 
+class RecordingDuplicate(IngestError):
+    """The same audio and metadata were sent as recording `first`: it becomes `duplicate`, and nothing of it is sent."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__(f"The same audio with the same metadata was sent as recording {first}.")
+        self.first = first
+
+
 class AttemptFailure(Failure):
     """This attempt: the recording stays `pending` and is tried again later."""
 

@@ -146,13 +146,22 @@ class Known:
         return may_exist(self.status, self.reason, self.sha256)
 
 
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A recording that was sent, or may have been, and has the fingerprint asked for; `sha256` (hex) of its audio."""
+
+    id: int
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A judged file or pair on its way into the state: `pending`, or `incomplete`, `failed`, `skipped` with a reason.
+    """A judged file or pair on its way into the state: `pending`, or `incomplete`, `failed`, `skipped` with a reason,
+    or `duplicate_of` the recording under which it was sent.
 
     `path` is relative to the source (absolute for a file outside it) and is the audio's, or a lonely sidecar's own.
     `replaces` is what was known when it was judged: the change happens only if that still holds.
-    `sha256` (hex) is given only where `replaces.may_exist`, to tell new content from new times.
+    `sha256` (hex) is given only where `replaces.may_exist`, to tell new content from new times, and for a duplicate.
     """
 
     source: str
@@ -169,6 +178,8 @@ class Arrival:
     connection_id: str = ""
     method: str = ""
     sha256: str | None = None
+    fingerprint: str | None = None
+    duplicate_of: int | None = None
     replaces: Known | None = None
 
 

@@ -34,6 +34,13 @@ class Unconfirmed(StrEnum):
     HOLD = "hold"
 
 
+class Duplicates(StrEnum):
+    """What happens to a recording whose audio and metadata were sent already under another path."""
+
+    SKIP = "skip"
+    SEND = "send"
+
+
 class AfterUpload(StrEnum):
     """What happens to the files of a delivered recording."""
 
@@ -109,6 +116,7 @@ class SourceSettings:
     watch: Watch = Watch.AUTO
     start_from: date | None = None
     metadata: MetadataSettings = field(default_factory=MetadataSettings)
+    duplicates: Duplicates = Duplicates.SKIP
     unconfirmed: Unconfirmed = Unconfirmed.HOLD
     after_upload: AfterUpload | MoveTo = AfterUpload.KEEP
 

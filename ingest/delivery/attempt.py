@@ -22,16 +22,18 @@ from ingest.failures import (
     IngestError,
     Moment,
     OutcomeUnknown,
+    RecordingDuplicate,
     RecordingFailure,
     ServiceFailure,
     StateUnusable,
 )
 from ingest.recording import Answer, Claim, Disposal, OperationState, Reason, RequestIds, Status
-from ingest.settings import AfterUpload, SourceSettings, UploadSettings
+from ingest.settings import AfterUpload, Duplicates, SourceSettings, UploadSettings
 from ingest.speechsense.client import Client
 from ingest.speechsense.methods import Patience, UploadRequest, upload_badge
 from ingest.state.deliveries import Deliveries
-from ingest.state.settlements import Closing, Outcome, Settlement
+from ingest.state.marks import Closing, Standing
+from ingest.state.settlements import Outcome, Settlement
 
 _FIRST_LOOK_MICROSECONDS: Final = 30_000_000
 _PROBE_SECONDS: Final = 1.0
@@ -71,9 +73,7 @@ class Attempts:
                 stream = HeldBackStream(
                     payload,
                     self.upload.chunk_bytes,
-                    lambda size, sha256: self.deliveries.closing(
-                        Closing(claim=claim, ids=ids, size=size, sha256=sha256)
-                    ),
+                    lambda size, sha256: self._mark(claim, ids, size, sha256),
                     may_go=may_go,
                     probe_seconds=_PROBE_SECONDS if probe else 0.0,
                 )
@@ -82,11 +82,21 @@ class Attempts:
             return Ended(self._accepted(claim, source, answer, stream))
         except StateUnusable:
             raise
+        except RecordingDuplicate as error:
+            return Ended(_duplicate(claim, error, stream), error)
         except IngestError as error:
             return Ended(self._failed(claim, error, ids, stream), error)
         except Exception as error:  # noqa: BLE001 - one recording's surprise must not end the others
             failure = _surprise(error, stream)
             return Ended(self._failed(claim, failure, ids, stream), failure)
+
+    def _mark(self, claim: Claim, ids: RequestIds, size: int, sha256: str) -> bool | None:
+        """Whether the mark stands on disk; None where the same recording is past its own and is to be waited for."""
+        unique = self.sources[claim.source].duplicates is Duplicates.SKIP
+        mark = self.deliveries.closing(Closing(claim=claim, ids=ids, size=size, sha256=sha256, unique=unique))
+        if mark.standing is Standing.SENT_ALREADY and mark.twin is not None:
+            raise RecordingDuplicate(mark.twin)
+        return None if mark.standing is Standing.BEING_SENT else mark.stands
 
     def _upload(self, claim: Claim, ids: RequestIds, stream: HeldBackStream) -> Answer:
         request = UploadRequest(
@@ -135,6 +145,17 @@ class Attempts:
             sent_at=stream.let_go_at if stream and decision.to is Status.UNCONFIRMED else None,
             outcome=_outcome(error, stream),
         )
+
+
+def _duplicate(claim: Claim, error: RecordingDuplicate, stream: HeldBackStream | None) -> Settlement:
+    return Settlement(
+        claim=claim,
+        to=Status.DUPLICATE,
+        detail=str(error),
+        counted=False,
+        sha256=stream.sha256 if stream else None,
+        duplicate_of=error.first,
+    )
 
 
 def _outcome(error: IngestError, stream: HeldBackStream | None) -> Outcome | None:

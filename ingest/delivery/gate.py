@@ -40,27 +40,41 @@ class Gates:
         """What the clock says."""
         return self._clock()
 
-    def enter(self, permit: Permit, waited: float) -> bool:
-        """Whether a last byte may go that has `waited` for so many seconds. Raises ServiceFailure when too long."""
-        paused = self._pause.paused
-        if permit is not Permit.PROBE and paused is not None and paused.reason is Reason.ANSWER_LOST:
-            if waited < _LONGEST_SECONDS:
-                return False
-            raise ServiceFailure(
-                Reason.ANSWER_LOST,
-                "Answers are being lost, so its last byte was held back: nothing was made.",
-                "The service goes on by itself.",
-            )
+    def enter(self, permit: Permit, waited: float) -> Permit:
+        """As what a last byte may go that has `waited` for so many seconds, and WAIT while it may not.
+
+        Raises ServiceFailure when it has waited for too long.
+        """
+        if permit is Permit.GO:
+            permit = self._as_probe(waited)
         with self._lock:
-            if self._beyond and not self._has_answered and waited < _FIRST_ANSWER_SECONDS:
-                return False
-            self._beyond += 1
-            return True
+            if permit is Permit.GO and self._beyond and not self._has_answered and waited < _FIRST_ANSWER_SECONDS:
+                return Permit.WAIT
+            self._beyond += permit is not Permit.WAIT
+        return permit
 
     def leave(self) -> None:
         """One that had entered has ended."""
         with self._lock:
             self._beyond -= 1
+
+    def end_probe(self) -> None:
+        """One that had entered as a probe has ended."""
+        self._pause.ended(Permit.PROBE)
+
+    def _as_probe(self, waited: float) -> Permit:
+        """While answers are being lost, one that is held back is as good a probe as any, and the only one at times."""
+        paused = self._pause.paused
+        if paused is None or paused.reason is not Reason.ANSWER_LOST:
+            return Permit.GO
+        permit, _ = self._pause.permit()
+        if permit is Permit.WAIT and waited >= _LONGEST_SECONDS:
+            raise ServiceFailure(
+                Reason.ANSWER_LOST,
+                "Answers are being lost, so its last byte was held back: nothing was made.",
+                "The service goes on by itself.",
+            )
+        return permit
 
 
 class Gate:
@@ -68,7 +82,9 @@ class Gate:
 
     def __init__(self, gates: Gates, permit: Permit) -> None:
         self._gates = gates
-        self._permit = permit
+        self._given = permit
+        self.permit = permit
+        """As what it goes: one that was held back may have become the probe."""
         self._asked_at: float | None = None
         self._entered = False
 
@@ -78,7 +94,9 @@ class Gate:
         if self._asked_at is None:
             self._asked_at = now
         if not self._entered:
-            self._entered = self._gates.enter(self._permit, now - self._asked_at)
+            permit = self._gates.enter(self._given, now - self._asked_at)
+            if permit is not Permit.WAIT:
+                self._entered, self.permit = True, permit
         return self._entered
 
     def close(self) -> None:
@@ -86,3 +104,5 @@ class Gate:
         if self._entered:
             self._entered = False
             self._gates.leave()
+            if self.permit is not self._given:
+                self._gates.end_probe()

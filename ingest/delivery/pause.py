@@ -51,7 +51,7 @@ class Pause:
         return self._paused
 
     def permit(self) -> tuple[Permit, float]:
-        """Whether an attempt may begin, and if not, in how many seconds to ask again. A PROBE must be `ended`."""
+        """Whether an attempt may begin, or in how many seconds to ask again. A PROBE must be `ended` or `unused`."""
         with self._lock:
             if self._paused is None:
                 return Permit.GO, 0.0
@@ -89,8 +89,14 @@ class Pause:
             was, self._paused = self._paused, None
             return was is not None
 
+    def unused(self, permit: Permit) -> None:
+        """There was nothing to send with `permit`: another may have it at once."""
+        if permit is Permit.PROBE:
+            with self._lock:
+                self._probing = False
+
     def ended(self, permit: Permit) -> None:
-        """The attempt that `permit` allowed is over, or was not made."""
+        """The attempt that `permit` allowed is over."""
         if permit is Permit.PROBE:
             with self._lock:
                 self._probing = False

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from ingest.delivery.attempt import Attempts, Ended
 from ingest.delivery.gate import Gates
@@ -71,21 +72,19 @@ class Senders:
                 self._put_back()
                 self._bell.wait(self._bell.rings, min(wait_seconds, _LOOK_SECONDS))
                 continue
+            rings = self._bell.rings
+            claim = self._take(1 if permit is Permit.PROBE else self._batch)
+            if claim is None:
+                self._pause.unused(permit)
+                self._bell.wait(rings, self._seconds_to_next())
+                continue
             try:
-                self._once(permit)
+                self._attempt(claim, permit)
             finally:
                 self._pause.ended(permit)
         self._put_back()
 
-    def _once(self, permit: Permit) -> None:
-        rings = self._bell.rings
-        try:
-            claim = self._take(1 if permit is Permit.PROBE else self._batch)
-        except StateBusy:
-            claim = None
-        if claim is None:
-            self._bell.wait(rings, self._seconds_to_next())
-            return
+    def _attempt(self, claim: Claim, permit: Permit) -> None:
         began = time.monotonic()
         gate = self._gates.gate(permit)
         try:
@@ -93,7 +92,7 @@ class Senders:
             # Short ones are taken several at a time; what takes long must not wait in a queue as if it were being sent.
             quick = time.monotonic() - began < _QUICK_SECONDS
             self._batch = _BATCH_PER_SENDER * self._attempts.upload.concurrency if quick else 1
-            self._tell_pause(ended, permit)
+            self._tell_pause(ended, gate.permit)
         finally:
             gate.close()
         self._deliveries.settle([ended.settlement])
@@ -103,7 +102,8 @@ class Senders:
     def _take(self, most: int) -> Claim | None:
         with self._refill:
             if not self._claimed:
-                self._claimed.extend(self._deliveries.claim(self._instance_id, most))
+                with suppress(StateBusy):
+                    self._claimed.extend(self._deliveries.claim(self._instance_id, most))
             return self._claimed.popleft() if self._claimed else None
 
     def _seconds_to_next(self) -> float:
@@ -153,6 +153,8 @@ def _tell(ended: Ended) -> None:
     if ended.error is None:
         badge = settlement.answer.badge_id if settlement.answer else ""
         _log.info("%s: %s badge=%s", settlement.to, recording, badge)
+    elif settlement.to is Status.DUPLICATE:
+        _log.info("%s: %s of=%s", settlement.to, recording, settlement.duplicate_of)
     elif settlement.to is Status.PENDING and not settlement.counted:
         _log.debug("%s: %s reason=%s", settlement.to, recording, settlement.reason)
     else:

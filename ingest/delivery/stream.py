@@ -12,9 +12,11 @@ from ingest.failures import AttemptFailure, Moment
 from ingest.recording import Reason
 
 _LOOK_SECONDS: Final = 0.02
+_TWIN_SECONDS: Final = 0.2
 
-Mark = Callable[[int, str], bool]
-"""Writes the mark durably, given size in bytes and SHA-256 (hex); False when the claim is not ours any more."""
+Mark = Callable[[int, str], bool | None]
+"""Writes the mark durably, given size in bytes and SHA-256 (hex); False when the claim is not ours any more, None when
+it is to be asked again in a moment: the same recording is being sent."""
 
 
 class HeldBackStream:
@@ -76,7 +78,12 @@ class HeldBackStream:
             self.progressed_at = time.monotonic()  # it is we who wait, not the network
         if self._is_over():
             return False
-        if not self._mark(self.size, self.sha256):
+        while (stands := self._mark(self.size, self.sha256)) is None and not self._is_over():
+            time.sleep(_TWIN_SECONDS)
+            self.progressed_at = time.monotonic()
+        if stands is None:
+            return False
+        if not stands:
             raise AttemptFailure(Reason.STOPPED, "Another process took this recording over.")
         self.marked = True
         # An answer that came while the mark was written is a refusal of less than the whole: nothing was made.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from ingest.recording import Arrival, Known
+from ingest.recording import Arrival, Known, Twin
 
 
 class Arrivals(Protocol):
@@ -16,6 +16,9 @@ class Arrivals(Protocol):
 
     def suspects(self, source: str) -> Iterator[Sequence[Known]]:
         """The incomplete recordings other than reason `missing`, in pages."""
+
+    def twins(self, fingerprints: Sequence[str]) -> dict[str, list[Twin]]:
+        """Recordings that were sent, or may have been, with one of `fingerprints`."""
 
     def add(self, arrivals: Sequence[Arrival]) -> None:
         """Writes what was judged; idempotent, and only where `Arrival.replaces` still holds."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from ingest.content import audio, sidecar
 from ingest.content.audio import AudioFacts
+from ingest.content.fingerprint import fingerprint, sample
 from ingest.content.opening import Tree, read_failed
 from ingest.failures import RecordingFailure, RecordingIncomplete
 from ingest.intake.look import Finding, Look
@@ -35,16 +36,22 @@ def judge(source: SourceSettings, look: Look, known: Known | None, tree: Tree | 
     arrival = arrival_of(source, look, known, Status.PENDING)
     try:
         if known is not None and known.may_exist and look.audio is not None:
-            arrival = replace(arrival, sha256=_sha256(look.path, look.audio, tree))
+            arrival = replace(arrival, sha256=sha256_of(look.path, look.audio, tree))
         if _is_too_old(source, look.audio or look.sidecar):
             detail = "The file is older than the source's start_from. Set an earlier date, or use `ingest send`."
             return replace(arrival, status=Status.SKIPPED, reason=Reason.TOO_OLD, detail=detail)
-        facts, fields = _contents(source, look, tree)
+        facts, audio_sample, fields = _contents(source, look, tree)
     except RecordingFailure as failure:
         return replace(arrival, status=Status.FAILED, reason=failure.reason, detail=str(failure))
     except RecordingIncomplete as incomplete:
         return replace(arrival, status=Status.INCOMPLETE, reason=incomplete.reason, detail=str(incomplete))
-    return replace(arrival, fields=fields, container=facts.container, duration_seconds=facts.duration_seconds)
+    return replace(
+        arrival,
+        fields=fields,
+        container=facts.container,
+        duration_seconds=facts.duration_seconds,
+        fingerprint=fingerprint(audio_sample, source.connection_id, source.method.value, fields),
+    )
 
 
 def arrival_of(source: SourceSettings, look: Look, known: Known | None, status: Status) -> Arrival:
@@ -69,8 +76,8 @@ def changing() -> RecordingIncomplete:
     )
 
 
-def _contents(source: SourceSettings, look: Look, tree: Tree) -> tuple[AudioFacts, dict[str, str]]:
-    """Audio facts and fields; one failure holds what is wrong with either."""
+def _contents(source: SourceSettings, look: Look, tree: Tree) -> tuple[AudioFacts, bytes, dict[str, str]]:
+    """Audio facts, a sample of the audio and fields; one failure holds what is wrong with either."""
     if look.finding is Finding.UNREADABLE:
         tree.lstat(look.path)
     if look.finding is Finding.LONELY_AUDIO:
@@ -88,9 +95,9 @@ def _contents(source: SourceSettings, look: Look, tree: Tree) -> tuple[AudioFact
             "Give each recording a metadata file of its own, or remove the audio that is too much.",
         )
     faults: list[RecordingFailure] = []
-    facts, fields = None, None
+    found, fields = None, None
     try:
-        facts = _audio_facts(source, look, tree)
+        found = _audio(source, look, tree)
     except RecordingFailure as fault:
         if fault.reason is Reason.FILE_UNSAFE:
             raise
@@ -99,14 +106,15 @@ def _contents(source: SourceSettings, look: Look, tree: Tree) -> tuple[AudioFact
         fields = _fields(source, look, tree)
     except RecordingFailure as fault:
         faults.append(fault)
-    if facts is None or fields is None:
+    if found is None or fields is None:
         raise RecordingFailure(faults[0].reason, " ".join(map(str, faults)))
-    return facts, fields
+    return *found, fields
 
 
-def _audio_facts(source: SourceSettings, look: Look, tree: Tree) -> AudioFacts:
+def _audio(source: SourceSettings, look: Look, tree: Tree) -> tuple[AudioFacts, bytes]:
     with closing(_Opened(look.path, look.audio, tree)) as opened:
-        return audio.inspect(opened.descriptor, opened.size, FACTS[source.method])
+        facts = audio.inspect(opened.descriptor, opened.size, FACTS[source.method])
+        return facts, sample(opened.descriptor, opened.size)
 
 
 def _fields(source: SourceSettings, look: Look, tree: Tree) -> dict[str, str]:
@@ -148,8 +156,11 @@ class _Opened:
         self.size = now.size
 
 
-def _sha256(path: bytes, stamp: Stamp, tree: Tree) -> str:
-    """The hash of the whole file, which is the same before and after."""
+def sha256_of(path: bytes, stamp: Stamp, tree: Tree) -> str:
+    """The SHA-256 (hex) of the whole file, which is the same before and after.
+
+    Raises RecordingIncomplete, RecordingFailure, AttemptFailure, SourceUnavailable.
+    """
     with closing(_Opened(path, stamp, tree)) as opened:
         digest = hashlib.sha256()
         offset = 0

@@ -13,6 +13,7 @@ from typing import Final
 from ingest.content.opening import Tree
 from ingest.failures import AttemptFailure, SourceUnavailable
 from ingest.intake.arrivals import Arrivals
+from ingest.intake.duplicates import told_apart
 from ingest.intake.judge import arrival_of, changing, judge
 from ingest.intake.look import Finding, Look, look
 from ingest.intake.recognition import audio_decides, says_nothing_new, unchanged
@@ -123,16 +124,17 @@ class Settling:
         while self._settled:
             batch, self._settled = self._settled[:BATCH], self._settled[BATCH:]
             known = self._arrivals.known(self._source.name, [found.path for found, _ in batch])
-            judged: list[Arrival] = []
-            try:
-                with Tree(self._root) as tree:
+            judged: list[tuple[Look, Arrival]] = []
+            with Tree(self._root) as tree:
+                try:
                     for found, by_scan in batch:
                         arrival = self._judged(found, known.get(found.path), tree)
                         if arrival is not None and (by_scan or arrival.status is not Status.INCOMPLETE):
-                            judged.append(arrival)
-            finally:
-                if judged:
-                    self._arrivals.add(judged)
+                            judged.append((found, arrival))
+                finally:
+                    arrivals = told_apart(self._source, judged, self._arrivals, tree)
+                    if arrivals:
+                        self._arrivals.add(arrivals)
 
     def _again(self, entry: Settled, tree: Tree) -> Look | None:
         """Observes a due entry once more; returns it where it did not hold still."""

@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, or_, select, update
 
-from ingest.recording import Arrival, Disposal, Known, Reason, Shape, Status
+from ingest.recording import Arrival, Disposal, Known, Reason, Shape, Status, Twin
 from ingest.state import clock, transitions
 from ingest.state.bell import Bell
 from ingest.state.commits import Commits
 from ingest.state.reading import reading
 from ingest.state.tables import history, recording, source
+from ingest.state.twins import twins
 
 _PAGE: Final = 500
 _KNOWN_COLUMNS: Final = (
@@ -118,6 +119,11 @@ class Arrivals:
             if len(rows) < _PAGE:
                 return
             after = rows[-1].id
+
+    def twins(self, fingerprints: Sequence[str]) -> dict[str, list[Twin]]:
+        """Recordings of any source that were sent, or may have been, with one of `fingerprints`."""
+        with reading(self._engine) as connection:
+            return twins(connection, fingerprints)
 
     def add(self, arrivals: Sequence[Arrival]) -> None:
         """Writes judged recordings; one that changed since it was judged is left to the next scan."""
@@ -262,6 +268,7 @@ class _Batch:
             "source_id": self._source_ids[arrival.source],
             "generation": generation,
             "first_seen_at": self._at,
+            "sha256": arrival.sha256 if arrival.status is Status.DUPLICATE else None,
             "attempt": 0,
             "tries": 0,
             "possible_duplicate": False,
@@ -275,6 +282,8 @@ class _Batch:
 
     def _replace(self, before: Known, arrival: Arrival, generation: int) -> bool:
         values = columns(arrival, self._at) | {"generation": generation}
+        if arrival.status is Status.DUPLICATE:
+            values["sha256"] = arrival.sha256
         if before.id in self._made:
             self._made[before.id].update(values)
             self._note(before.id, before.status, arrival)
@@ -303,7 +312,7 @@ class _Batch:
             audio=arrival.audio,
             metadata_path=arrival.metadata_path,
             sidecar=arrival.sidecar,
-            sha256=None,
+            sha256=arrival.sha256 if arrival.status is Status.DUPLICATE else None,
         )
 
     def _note(self, recording_id: int, before: Status | None, arrival: Arrival) -> None:
@@ -347,6 +356,8 @@ def columns(arrival: Arrival, at: int) -> dict[str, Any]:
         "duration_seconds": arrival.duration_seconds,
         "connection_id": arrival.connection_id,
         "method": arrival.method,
+        "fingerprint": arrival.fingerprint,
+        "duplicate_of": arrival.duplicate_of,
         "failing_since": None,
         "ready_at": at if pending else None,
         "next_attempt_at": at if pending else None,

@@ -16,7 +16,7 @@ from ingest.state.settlements import PART, Outcome
 from ingest.state.tables import recording, upload
 
 SKIPPABLE: Final = frozenset({Status.INCOMPLETE, Status.PENDING, Status.FAILED, Status.UNCONFIRMED})
-RETRIABLE: Final = frozenset({Status.FAILED, Status.UNCONFIRMED, Status.SKIPPED})
+RETRIABLE: Final = frozenset({Status.FAILED, Status.UNCONFIRMED, Status.SKIPPED, Status.DUPLICATE})
 
 _CHANGE: Final = update(recording).where(recording.c.id == bindparam("b_id"), recording.c.status == bindparam("b_from"))
 _ROW: Final = select(recording).where(recording.c.id == bindparam("id"))

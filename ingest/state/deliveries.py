@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Engine
 
 from ingest.recording import Claim, Status
-from ingest.state import claims, clock, followups, settlements
+from ingest.state import claims, clock, followups, marks, settlements
 from ingest.state.bell import Bell
 from ingest.state.commits import Commits
 from ingest.state.followups import DisposalDue, Disposed, Followed, OperationDue
+from ingest.state.marks import Closing, Mark
 from ingest.state.reading import reading
-from ingest.state.settlements import Closing, Settlement
+from ingest.state.settlements import Settlement
 
 
 class Deliveries:
@@ -40,9 +41,9 @@ class Deliveries:
         taken = self._commits.submit(take, [None])[0]
         return taken[0] if taken else None
 
-    def closing(self, mark: Closing) -> bool:
-        """Writes the mark; when this returns True it is on disk. False: the claim is not ours any more."""
-        return self._commits.submit(settlements.close, [mark])[0]
+    def closing(self, mark: Closing) -> Mark:
+        """Writes the mark; when this returns one that stands, it is on disk."""
+        return self._commits.submit(marks.close, [mark])[0]
 
     def settle(self, ended: Sequence[Settlement]) -> Sequence[bool]:
         """Writes how attempts ended. False for one whose claim was not ours any more."""

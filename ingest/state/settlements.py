@@ -1,4 +1,4 @@
-"""The mark before the last byte, and how each attempt ended."""
+"""How each attempt ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, literal_column, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from ingest.recording import Answer, Claim, Disposal, Reason, RequestIds, Status
 from ingest.state import clock, transitions
@@ -26,16 +26,6 @@ class Outcome(StrEnum):
     WITHDRAWN = "withdrawn"
     UNKNOWN = "unknown"
     SUPERSEDED = "superseded"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closing:
-    """The mark that stands on disk before the last byte is let go: from here on the badge may exist."""
-
-    claim: Claim
-    ids: RequestIds
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +52,7 @@ class Settlement:
     followed: bool = False
     operation_due_at: int | None = None
     disposal: Disposal = Disposal.NONE
+    duplicate_of: int | None = None
 
 
 # All that are being sent: a handful, from a partial index; naming ids would cost four times as much CPU.
@@ -72,24 +63,6 @@ _OURS: Final = (
     recording.c.id == bindparam("b_id"),
     recording.c.status == Status.SENDING.value,
     recording.c.attempt == bindparam("b_attempt"),
-)
-_CLOSING_COLUMNS: Final = (
-    upload.c.recording_id,
-    upload.c.part,
-    upload.c.attempt,
-    upload.c.client_request_id,
-    upload.c.size,
-    upload.c.sha256,
-    upload.c.closing_at,
-)
-CLOSE: Final = insert(upload).from_select(
-    [column.name for column in _CLOSING_COLUMNS],
-    select(*[bindparam(f"b_{column.name}", type_=column.type) for column in _CLOSING_COLUMNS])
-    .select_from(recording)
-    .where(recording.c.id == bindparam("b_recording_id"), *_OURS[1:]),
-)
-_MARKED: Final = select(upload.c.recording_id, upload.c.client_request_id, upload.c.closing_at).where(
-    upload.c.recording_id.in_(bindparam("ids", expanding=True)), upload.c.part == PART
 )
 _SETTLE: Final = update(recording).where(*_OURS)
 _MARK: Final = update(upload).where(
@@ -107,27 +80,6 @@ def _ours(connection: Connection, claims: Sequence[Claim]) -> list[bool]:
         ours.append((claim.id, claim.attempt) in held)
         held.discard((claim.id, claim.attempt))
     return ours
-
-
-def close(connection: Connection, marks: Sequence[Closing]) -> Sequence[bool]:
-    """Writes the marks of those claims that are still ours; says for each whether it was."""
-    at = clock.now()
-    rows = [
-        {
-            "b_recording_id": mark.claim.id,
-            "b_part": PART,
-            "b_attempt": mark.claim.attempt,
-            "b_client_request_id": mark.ids.client_request_id,
-            "b_size": mark.size,
-            "b_sha256": mark.sha256,
-            "b_closing_at": at,
-        }
-        for mark in marks
-    ]
-    if connection.execute(CLOSE, rows).rowcount == len(marks):
-        return [True] * len(marks)
-    marked = {tuple(row) for row in connection.execute(_MARKED, {"ids": [mark.claim.id for mark in marks]})}
-    return [(mark.claim.id, mark.ids.client_request_id, at) in marked for mark in marks]
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement]) -> Sequence[bool]:
@@ -175,6 +127,7 @@ def _columns(settlement: Settlement, at: int) -> dict[str, Any]:
         "sha256": settlement.sha256,
         "sent_at": settlement.sent_at,
         "done_at": at if settlement.to is Status.DONE else None,
+        "duplicate_of": settlement.duplicate_of,
         "disposal": settlement.disposal.value,
         "disposal_at": at if settlement.disposal is Disposal.DUE else None,
     }

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Executable, create_engine, event
 
 from ingest.shipped import shipped
-from ingest.state import arrivals, claims, followups, instances, settlements
+from ingest.state import arrivals, claims, followups, instances, marks, settlements, twins
 from ingest.state.engine import open_engine
 from ingest.state.tables import SCHEMAS, metadata
 from tests.support.state import new_database
@@ -30,11 +30,12 @@ FILL = (
        VALUES (1, 'host-1', 'boot:1:1', 'service', '0.1.0', 'running', 1, 1)""",
     f"""WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})
        INSERT INTO recording (source_id, path, generation, status, reason, fields, connection_id, method, attempt,
-           tries, first_seen_at, possible_duplicate, disposal, next_attempt_at, disposal_at, instance_id)
+           tries, first_seen_at, possible_duplicate, disposal, next_attempt_at, disposal_at, instance_id,
+           fingerprint, sha256)
        SELECT 1 + i % 3, CAST('call-' || i AS BLOB), 1,
            CASE i % 10 WHEN 0 THEN 'pending' WHEN 1 THEN 'incomplete' WHEN 2 THEN 'sending' ELSE 'done' END,
            CASE i % 10 WHEN 1 THEN 'changing' END, '{{}}', 'c', 'badge', 1, 0, 1, 0,
-           CASE i % 50 WHEN 3 THEN 'due' ELSE 'none' END, i, i, 1 FROM n""",
+           CASE i % 50 WHEN 3 THEN 'due' ELSE 'none' END, i, i, 1, 'f' || (i / 2), 's' FROM n""",
     """INSERT INTO upload (recording_id, part, attempt, client_request_id, size, sha256, closing_at, outcome,
            operation, operation_due_at)
        SELECT id, 1, 1, 'c', 1, 's', 1, 'accepted', CASE id % 50 WHEN 4 THEN 'running' ELSE 'succeeded' END, id
@@ -51,8 +52,10 @@ OFTEN: Mapping[str, tuple[Executable, Mapping[str, Any]]] = {
     "operations": (followups.OPERATIONS_DUE, {"now": ROWS, "most": 8}),
     "sending": (instances.SENDING, {}),
     "held": (settlements.STILL_HELD, {}),
+    "twins": (twins.TWINS, {"fingerprints": ["f3", "f4"]}),
+    "same": (marks.SAME, {"ids": [13, 17]}),
     "mark": (
-        settlements.CLOSE,
+        marks.CLOSE,
         {
             "b_recording_id": 2,
             "b_part": 2,

@@ -141,8 +141,8 @@ class TestFence:
         return newer
 
     def test_p2_a_stale_claim_leaves_no_mark(self, store: Store, claim: Claim, newer: Claim) -> None:
-        assert not store.deliveries.closing(mark(claim))
-        assert store.deliveries.closing(mark(newer))
+        assert not store.deliveries.closing(mark(claim)).stands
+        assert store.deliveries.closing(mark(newer)).stands
 
     def test_p2_a_stale_claim_settles_nothing(self, store: Store, claim: Claim, newer: Claim) -> None:
         changes = store.views.history(claim.id)
@@ -152,9 +152,9 @@ class TestFence:
         assert store.views.history(claim.id) == changes
 
     def test_p2_a_settled_claim_is_spent(self, store: Store, claim: Claim) -> None:
-        assert store.deliveries.closing(mark(claim))
+        assert store.deliveries.closing(mark(claim)).stands
         assert list(store.deliveries.settle([accepted(claim)])) == [True]
-        assert not store.deliveries.closing(mark(claim))
+        assert not store.deliveries.closing(mark(claim)).stands
         assert list(store.deliveries.settle([put_back(claim, 1)])) == [False]
         assert (only(store).status, only(store).badge_id) == (Status.DONE, "badge-1")
 
@@ -174,7 +174,7 @@ class TestFence:
 class TestSettle:
     def test_done(self, store: Store, claim: Claim) -> None:
         before = clock.now()
-        assert store.deliveries.closing(mark(claim))
+        assert store.deliveries.closing(mark(claim)).stands
         assert list(store.deliveries.settle([accepted(claim)])) == [True]
         row = only(store)
         assert (row.status, row.sha256, row.attempts, row.sent_at) == (Status.DONE, SHA, 1, 1)
@@ -316,6 +316,6 @@ class TestTakeOver:
             method="badge",
         )
         assert store.instances.take_over() == TakenOver(pending=1, unconfirmed=0)
-        assert not store.deliveries.closing(mark(lost))
+        assert not store.deliveries.closing(mark(lost)).stands
         store.deliveries.claim(instance_id, 1)
-        assert not store.deliveries.closing(mark(lost))
+        assert not store.deliveries.closing(mark(lost)).stands

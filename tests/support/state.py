@@ -25,8 +25,9 @@ from ingest.recording import (
     Status,
 )
 from ingest.state.instances import Kind
+from ingest.state.marks import Closing
 from ingest.state.migrate import migrate
-from ingest.state.settlements import Closing, Outcome, Settlement
+from ingest.state.settlements import Outcome, Settlement
 from ingest.state.shown import RecordingView
 from ingest.state.store import Store
 
@@ -144,7 +145,7 @@ def accepted(claim: Claim, name: str = "1", sha256: str = SHA, **changes: object
 def deliver(store: Store, instance_id: int, name: str = "1", **changes: object) -> Claim:
     """Claims the next pending recording and settles it as accepted."""
     (claim,) = store.deliveries.claim(instance_id, 1)
-    assert store.deliveries.closing(mark(claim, name))
+    assert store.deliveries.closing(mark(claim, name)).stands
     assert list(store.deliveries.settle([accepted(claim, name, **changes)])) == [True]
     return claim
 
@@ -152,7 +153,7 @@ def deliver(store: Store, instance_id: int, name: str = "1", **changes: object) 
 def lose_the_answer(store: Store, instance_id: int, name: str = "1") -> Claim:
     """Claims the next pending recording and leaves it `unconfirmed`."""
     (claim,) = store.deliveries.claim(instance_id, 1)
-    assert store.deliveries.closing(mark(claim, name))
+    assert store.deliveries.closing(mark(claim, name)).stands
     lost = accepted(
         claim,
         to=Status.UNCONFIRMED,

@@ -66,11 +66,34 @@ def test_p2_while_answers_are_lost_only_probes_go(gates: Gates, pause: Pause, cl
     pause.refused(LOST, Permit.GO)
 
     assert not held.opens()
+    clock.seconds += 2
+    assert pause.permit()[0] is Permit.PROBE
     assert gates.gate(Permit.PROBE).opens()
-    clock.seconds += 59
+    clock.seconds += 57
     assert not held.opens()
     pause.answered()
     assert held.opens()
+    assert held.permit is Permit.GO
+
+
+def test_p5_one_that_is_held_back_becomes_the_probe(gates: Gates, pause: Pause, clock: Clock) -> None:
+    """Where nothing else is pending nobody else could be it."""
+    gates.answered()
+    held, other = gates.gate(Permit.GO), gates.gate(Permit.GO)
+    pause.refused(LOST, Permit.GO)
+    assert not held.opens()
+    clock.seconds += 2
+
+    assert held.opens()
+    assert held.permit is Permit.PROBE
+    assert not other.opens()
+    assert pause.permit()[0] is Permit.WAIT
+    pause.refused(LOST, held.permit)
+    held.close()
+    clock.seconds += 59
+    assert not other.opens()
+    clock.seconds += 1
+    assert other.opens()
 
 
 def test_what_is_held_for_a_minute_is_put_back(gates: Gates, pause: Pause, clock: Clock) -> None:
@@ -78,6 +101,7 @@ def test_what_is_held_for_a_minute_is_put_back(gates: Gates, pause: Pause, clock
     pause.refused(LOST, Permit.GO)
     assert not held.opens()
     clock.seconds += 60
+    assert pause.permit()[0] is Permit.PROBE
 
     with pytest.raises(ServiceFailure) as raised:
         held.opens()

@@ -149,7 +149,17 @@ def test_an_answer_ends_it_once_and_the_next_pause_begins_anew(clock: Clock) -> 
     assert pause.paused.probes == 0
 
 
-def test_a_probe_that_was_not_made_leaves_the_next_one_to_others(clock: Clock) -> None:
+def test_a_probe_without_anything_to_send_is_another_s_at_once(clock: Clock) -> None:
+    pause = paused(clock)
+    clock.seconds += 2
+    assert pause.permit()[0] is Permit.PROBE
+
+    pause.unused(Permit.PROBE)
+
+    assert pause.permit()[0] is Permit.PROBE
+
+
+def test_a_probe_that_came_to_no_answer_leaves_the_next_one_to_others(clock: Clock) -> None:
     pause = paused(clock)
     clock.seconds += 2
     assert pause.permit()[0] is Permit.PROBE
