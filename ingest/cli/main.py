@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "retry": "ingest.cli.act:retry",
     "resolve": "ingest.cli.act:resolve",
     "skip": "ingest.cli.act:skip",
+    "rename-source": "ingest.cli.rename:rename_source",
     "send": "ingest.cli.send:send",
     "demo": "ingest.cli.trial:demo",
     "emulator": "ingest.cli.trial:emulator",

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ingest.recording import Arrival, Disposal, Reason, Status
-from ingest.state import clock, transitions
+from ingest.state import clock, renaming, transitions
 from ingest.state.arrivals import columns
 from ingest.state.bell import Bell
 from ingest.state.commits import Commits
@@ -115,6 +115,10 @@ class Decisions:
             return [_change(connection, recording_id, (before, Status.SKIPPED), values)]
 
         return before in SKIPPABLE and self._commits.submit(change, [None])[0]
+
+    def rename_source(self, old: str, new: str) -> int:
+        """Lets the recordings of source `old` go on under `new`; how many there are. Raises NotDelivered."""
+        return self._commits.submit(renaming.rename, [(old, new)])[0]
 
 
 def _row(connection: Connection, recording_id: int) -> Row[*tuple[Any, ...]]:

@@ -191,7 +191,7 @@ def _refuse_renamed(connection: Connection, folders: Mapping[str, Path], known: 
             raise StateUnusable(
                 f"The source {name} has the folder of the earlier source {before.name}, whose recordings are known"
                 " under that name: under another they would all be sent again.",
-                f"Give it the name {before.name} in the configuration again.",
+                f"Confirm the new name with `ingest rename-source {before.name} {name}`, or put the old one back.",
             )
 
 

@@ -104,6 +104,8 @@ def test_p2_a_share_restored_elsewhere_with_new_times_is_not_sent_again(site: Si
     site.once("--strict")
 
     assert Counter(site.statuses().values()) == {"done": 30, "duplicate": 30}
+    restored = site.show(site.row("restored/call-0.wav")["id"])
+    assert [step["to"] for step in restored["history"]] == ["duplicate"], "it cost the network something"
     assert sent(site, emulator) == 30
 
 

@@ -77,8 +77,43 @@ def test_p2_a_source_that_got_another_name_is_refused(site: Site, emulator: Emul
     name = site.row("call.wav")["source"]
     site.configure(source={"name": "renamed"})
     refused = site.once(code=3)
-    assert f"Give it the name {name}" in refused.stderr
+    assert f"`ingest rename-source {name} renamed`" in refused.stderr
     assert len(site.badges(emulator.store)) == before
+
+    site.ingest("rename-source", name, "renamed")
+
+    site.drop("second.wav", wav(0.1, seed=88))
+    site.once("--strict")
+    assert {row["source"] for row in site.rows().values()} == {"renamed"}
+    assert len(site.badges(emulator.store)) == before + 1
+
+
+def test_p2_only_a_rename_that_is_meant_is_carried_out(site: Site) -> None:
+    site.drop("call.wav", wav(0.1, seed=8))
+    site.once()
+    other = site.place / "other"
+    other.mkdir()
+    site.configure(sources=[{"name": "floor"}, {"name": "other", "path": str(other)}])
+    for old, new, code, words in (
+        ("floor", "nowhere", 2, "no source called nowhere in the configuration"),
+        ("floor", "other", 2, "still has a source called floor"),
+        ("unknown", "other", 1, "knows no source called unknown"),
+    ):
+        assert words in site.ingest("rename-source", old, new, code=code).stderr
+    site.drop("third.wav", wav(0.1, seed=89), folder=other)
+    site.once()
+    site.configure(source={"name": "other", "path": str(other)})
+    both = site.ingest("rename-source", "floor", "other", code=1)
+    assert "cannot become one" in both.stderr
+    assert {row["source"] for row in site.rows().values()} == {"floor", "other"}
+
+
+def test_p2_a_source_is_not_renamed_under_a_running_service(site: Site) -> None:
+    with site.running() as service:
+        service.until(lambda: site.status()["service"]["state"] == "running")
+        site.configure(source={"name": "renamed"})
+        assert "Another service is working on" in site.ingest("rename-source", "floor", "renamed", code=3).stderr
+        assert service.stop() == 0
 
 
 def test_a_clock_that_was_ahead_holds_no_recording_back(site: Site) -> None:
