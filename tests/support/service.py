@@ -257,7 +257,16 @@ def _main(arguments: list[str], environment: dict[str, str], cwd: Path | None, s
     for descriptor, path in ((0, os.devnull), (1, stdout), (2, stderr)):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), descriptor)
     sys.argv = ["ingest", *arguments]
+    _set_clock(float(environment.get("TEST_CLOCK_OFFSET_SECONDS", "0")))
     main()
+
+
+def _set_clock(offset_seconds: float) -> None:
+    """Lets this process live at another time of the wall clock; the monotonic one goes on as ever."""
+    if offset_seconds:
+        offset, real_ns, real = round(offset_seconds * 1e9), time.time_ns, time.time
+        time.time_ns = lambda: real_ns() + offset
+        time.time = lambda: real() + offset_seconds
 
 
 def surroundings(changes: Mapping[str, str | None]) -> dict[str, str]:
