@@ -1,10 +1,12 @@
 """Kills the service with SIGKILL again and again while it delivers, and counts what is left at both ends.
 
-At its full size, about three minutes: CRASH_RECORDINGS=2000 CRASH_AUDIO_SECONDS=30 pytest -s tests/crash
+With large files: CRASH_RECORDINGS=2000 CRASH_AUDIO_SECONDS=30 pytest -s tests/crash
+For long: CRASH_RECORDINGS=500 CRASH_KILLS=200 pytest -s tests/crash
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import sqlite3
@@ -22,6 +24,7 @@ from tests.support.service import COMMAND, GIVEN, Site, surroundings
 RECORDINGS = int(os.environ.get("CRASH_RECORDINGS", "300"))
 AUDIO_SECONDS = float(os.environ.get("CRASH_AUDIO_SECONDS", "0.3"))
 KILLS = int(os.environ.get("CRASH_KILLS", "20"))
+MORE = max(10, RECORDINGS // KILLS)
 # A life after its first change of the state: about as long as a twentieth of the work takes.
 LONGEST_SECONDS = 0.12 * RECORDINGS / 300
 
@@ -33,6 +36,12 @@ def changes(site: Site) -> int:
     finally:
         connection.close()
     return int(newest)
+
+
+def drop(site: Site, name: str, seed: int, dropped: dict[str, str]) -> None:
+    audio = wav(AUDIO_SECONDS, seed=seed)
+    site.drop(name, audio, {**GIVEN, "client_id": name})
+    dropped[name] = hashlib.sha256(audio).hexdigest()
 
 
 def settled(site: Site) -> int:
@@ -61,18 +70,17 @@ def test_p1_p2_killed_twenty_times_nothing_is_lost_and_nothing_is_sent_twice(tmp
         upload = {"chunk_bytes": round(AUDIO_SECONDS * 7000), "concurrency": 4}
         site = Site(tmp_path / "site", emulator.address, upload=upload)
         site.migrate()
-        names = [f"call-{number:04d}.wav" for number in range(RECORDINGS)]
-        for number, name in enumerate(names):
-            site.drop(name, wav(AUDIO_SECONDS, seed=number), {**GIVEN, "client_id": name})
+        dropped: dict[str, str] = {}
+        for number in range(RECORDINGS):
+            drop(site, f"call-{number:04d}.wav", number, dropped)
         kills = hits = lives = 0
         while kills < KILLS:
             lives += 1
             assert lives < 3 * KILLS, "most lives end before they are killed"
             # Where the machine is quick there is little left for the last ones: then something more comes in.
-            if kills and len(names) - settled(site) < RECORDINGS / KILLS:
-                names += (more := [f"more-{lives}-{each}.wav" for each in range(RECORDINGS // KILLS)])
-                for each, name in enumerate(more):
-                    site.drop(name, wav(AUDIO_SECONDS, seed=10_000 * (lives + 1) + each), {**GIVEN, "client_id": name})
+            if kills and len(dropped) - settled(site) < MORE:
+                for each in range(MORE):
+                    drop(site, f"more-{lives}-{each}.wav", 10_000 * (lives + 1) + each, dropped)
             # One that has delivered everything before its moment has ended by itself, and is no kill.
             if killed(site, chance.random() < 0.5, chance.random() * LONGEST_SECONDS):
                 kills += 1
@@ -87,8 +95,9 @@ def test_p1_p2_killed_twenty_times_nothing_is_lost_and_nothing_is_sent_twice(tmp
         made = Counter(badge.sha256 for badge in site.badges(emulator.store))
     print(Counter(row["status"] for row in rows.values()), f"{hits} kills hit an upload")
     assert hits > KILLS / 4, "most kills hit no upload"
-    assert set(rows) == set(names)
-    for row in rows.values():
+    assert set(rows) == set(dropped)
+    for path, row in rows.items():
+        assert row["sha256"] == dropped[path]
         if row["status"] == "done":
             assert made.pop(row["sha256"]) == 1
             assert row["badge_id"]

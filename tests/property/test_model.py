@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings, strategies
+from hypothesis import HealthCheck, Phase, settings, strategies
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, precondition, rule
 
 from ingest.failures import Moment
@@ -31,7 +31,8 @@ EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "10"))
 NOWHERE = "127.0.0.1:1"
 DAY = 86_400
 VISIBLE = frozenset({"done", "duplicate", "unconfirmed", "failed", "skipped"})
-TROUBLES = ("none", "broken", "refused", "lost", "lost-and-made", "unavailable")
+TROUBLES = ("none", "broken", "refused", "lost", "lost-and-made", "unavailable", "hangs")
+UPLOAD = {"concurrency": 2, "retry_max_seconds": 0.5, "answer_seconds": 1}
 TOKENS = 60
 """More than one example makes recordings: each one's trouble is its own."""
 FAULTS = tuple(
@@ -48,6 +49,7 @@ FAULTS = tuple(
             match=f"-lost-and-made-{number}-",
             makes_badge=True,
         ),
+        Fault(moment=Moment.LAST_BYTE_LET_GO, times=1, match=f"-hangs-{number}-", makes_badge=True),
         Fault(moment=Moment.BEFORE_FIRST_BYTE, code="UNAVAILABLE", times=1, match=f"-unavailable-{number}-"),
     )
 )
@@ -75,7 +77,7 @@ class CallCentre(RuleBasedStateMachine):
         self.stack = ExitStack()
         place = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         emulator = self.stack.enter_context(EmulatorProcess(place / "store", faults=FAULTS, operation_seconds=0))
-        site = Site(place / "site", emulator.address, upload={"concurrency": 2, "retry_max_seconds": 0.5})
+        site = Site(place / "site", emulator.address, upload=UPLOAD)
         site.migrate()
         self.life = Life(site, emulator, set(), set())
         self.clock = 0
@@ -136,21 +138,25 @@ class CallCentre(RuleBasedStateMachine):
     def it_runs(self) -> None:
         self._run()
 
-    @rule(milliseconds=strategies.integers(1, 400))
-    def it_is_killed(self, milliseconds: int) -> None:
+    @rule(milliseconds=strategies.integers(1, 400), marked=strategies.booleans())
+    def it_is_killed(self, milliseconds: int, marked: bool) -> None:
+        """At any moment, or where the next last byte has been let go."""
+        before = self.life.site.marks()
         command = [*COMMAND, "run", "--once", "--config", str(self.life.site.config)]
         with subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=surroundings(self._clock_of())
         ) as process:
-            deadline = time.monotonic() + 0.25 + milliseconds / 1000  # the program takes a quarter of a second to load
+            deadline = time.monotonic() + 0.25 + (3 if marked else milliseconds / 1000)  # it takes 0.25 s to load
             while process.poll() is None and time.monotonic() < deadline:
+                if marked and self.life.site.marks() > before:
+                    break
                 time.sleep(0.002)
             process.kill()
 
     @rule(away=strategies.booleans())
     def the_network_changes(self, away: bool) -> None:
         address = NOWHERE if away else self.life.emulator.address
-        self.life.site.configure(upload={"concurrency": 2, "retry_max_seconds": 0.5}, speechsense={"endpoint": address})
+        self.life.site.configure(upload=UPLOAD, speechsense={"endpoint": address})
 
     @rule(days=strategies.sampled_from([-400, -1, 0, 1, 400]))
     def the_clock_jumps(self, days: int) -> None:
@@ -175,8 +181,12 @@ class CallCentre(RuleBasedStateMachine):
         with self.stack:
             self.clock = 0
             self.the_network_changes(away=False)
-            for _ in range(3):
+            self._run()
+            for _ in range(25):  # a run ends early where answers are lost, and there are faults left
+                if set(self.life.site.statuses().values()) <= VISIBLE | {"incomplete"}:
+                    break
                 self._run()
+            self._run()
             self._account()
 
     def _account(self) -> None:
@@ -242,6 +252,7 @@ CallCentre.TestCase.settings = settings(
     deadline=None,
     derandomize="MODEL_EXAMPLES" not in os.environ,
     database=None,
+    phases=[Phase.explicit, Phase.generate],  # an example takes seconds: nobody waits for a smaller one
     suppress_health_check=list(HealthCheck),
 )
 TestP1ToP4InTheWorstYear = CallCentre.TestCase

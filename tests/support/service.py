@@ -154,10 +154,14 @@ class Site:
 
     def marked(self) -> bool:
         """Whether the last byte of any upload has been marked on disk."""
+        return bool(self.marks())
+
+    def marks(self) -> int:
+        """Of how many uploads the last byte has been marked on disk."""
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as connection:
             (count,) = connection.execute("SELECT count(*) FROM upload").fetchone()
         connection.close()
-        return bool(count)
+        return int(count)
 
     def operations_fall_due(self) -> None:
         """Makes the operations be asked about at once instead of in half a minute: the test's time machine."""
