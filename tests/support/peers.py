@@ -1,0 +1,55 @@
+"""Peers that some tests need: where one is missing the test skips and says why; with REQUIRE_PEERS=1 it fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from typing import NoReturn
+
+import pytest
+
+# an ordinary user's PATH lacks where Debian puts servers; sftp-server is in no PATH at all
+_PLACES = (*os.environ.get("PATH", os.defpath).split(":"), "/usr/sbin", "/sbin", "/usr/lib/openssh", "/usr/libexec")
+_PACKAGES = {
+    "smbd": "samba",
+    "sftp": "openssh-client",
+    "sftp-server": "openssh-sftp-server",
+    "unshare": "util-linux",
+    "mount": "mount",
+}
+
+
+def require_program(name: str) -> str:
+    """The path of the program `name`."""
+    path = shutil.which(name, path=":".join(_PLACES))
+    if path is None:
+        _missing(f"{name} is not installed (Debian: apt install {_PACKAGES.get(name, name)})")
+    return path
+
+
+def require_root_mounts() -> None:
+    """Returns where mount namespaces can be made, and file systems mounted in them."""
+    require_program("unshare")
+    why = _why_no_mounts()
+    if why is not None:
+        _missing(f"mount namespaces cannot be made here, which takes root: {why}")
+
+
+@cache
+def _why_no_mounts() -> str | None:
+    tried = subprocess.run(
+        ["unshare", "--mount", "--", "mount", "-t", "tmpfs", "tmpfs", "/mnt"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return (tried.stderr.strip() or f"unshare ended with {tried.returncode}") if tried.returncode else None
+
+
+def _missing(what: str) -> NoReturn:
+    if os.environ.get("REQUIRE_PEERS") == "1":
+        pytest.fail(f"REQUIRE_PEERS=1, but {what}", pytrace=False)
+    pytest.skip(what)
