@@ -92,10 +92,10 @@ class Emulator:
         self.address = f"{host}:{port}"
         return port
 
-    def stop(self) -> None:
-        """Cancels what is under way and stops listening."""
+    def stop(self, grace_seconds: float | None = None) -> None:
+        """Stops listening; what is under way has `grace_seconds` (None: none) after a GOAWAY, then it is cancelled."""
         if self._server is not None:
-            self._server.stop(grace=None).wait()
+            self._server.stop(grace=grace_seconds).wait()
             self._server = None
         if self._workers is not None:
             self._workers.shutdown()

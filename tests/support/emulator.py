@@ -73,6 +73,11 @@ class EmulatorProcess:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    def go_away(self) -> None:
+        """Lets it end by itself, with a GOAWAY first, once the uploads under way have ended; `stop` waits for it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR1)
+
     def stop(self) -> None:
         """Ends it as an administrator would."""
         self._end(signal.SIGTERM)

@@ -1,4 +1,7 @@
-"""The emulator as a process of its own: says "listening on HOST:PORT" and ends at SIGTERM, or when its parent has."""
+"""The emulator as a process of its own: says "listening on HOST:PORT" and ends at SIGTERM, or when its parent has.
+
+At SIGUSR1 it ends as gRPC servers do for a new version: with a GOAWAY, and when the last upload under way has ended.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ import threading
 from pathlib import Path
 
 from ingest.speechsense.emulator import Emulator, EmulatorSettings, faults_from_json
+
+LONGEST_SECONDS = 60.0
 
 
 def main() -> None:
@@ -31,12 +36,15 @@ def main() -> None:
         faults=faults_from_json(given.faults),
     )
     end = threading.Event()
+    grace: list[float] = []
     signal.signal(signal.SIGTERM, lambda *_: end.set())
+    signal.signal(signal.SIGUSR1, lambda *_: (grace.append(LONGEST_SECONDS), end.set()))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
     with Emulator(settings) as emulator:
         print(f"listening on {emulator.address}", flush=True)
         end.wait()
+        emulator.stop(*grace)
 
 
 if __name__ == "__main__":

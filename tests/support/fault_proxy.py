@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Self
 
 LOOPBACK = "127.0.0.1"
-TICK_SECONDS = 0.01
-BLOCK_BYTES = 65_536
+TICK_SECONDS = 0.005
+RECEIVE_BYTES = 65_536
 MOST_HELD_BYTES = 262_144
 FILLERS = 4
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, zero seconds
@@ -190,7 +190,7 @@ class FaultProxy:
     def _listen(self, backlog: int = 64) -> None:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BLOCK_BYTES)  # a frozen line takes little
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)  # a frozen line takes little
         listener.bind((LOOPBACK, self._port))
         listener.listen(backlog)
         listener.setblocking(False)
@@ -265,13 +265,13 @@ class FaultProxy:
         return bool(half.held) and half.direction not in self._faults.frozen
 
     def _read(self, link: _Link, half: _Half, now: float) -> None:
-        block = half.source.recv(BLOCK_BYTES)
+        block = half.source.recv(MOST_HELD_BYTES)
         link.moved_at = now
         half.ended = not block
         half.held += block
 
     def _write(self, link: _Link, half: _Half, now: float) -> None:
-        most = BLOCK_BYTES
+        most = MOST_HELD_BYTES
         rate, since = self._faults.bytes_per_second, now
         if rate is not None:
             # What the time since the last turn allows, so that the pace holds however seldom the turns come.

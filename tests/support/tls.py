@@ -26,8 +26,14 @@ class Certificates:
         return self.certificate, self.key
 
 
-def make_certificates(folder: Path, addresses: tuple[str, ...] = ("127.0.0.1", "::1")) -> Certificates:
-    """A new CA and a certificate of it for localhost and `addresses`, written into `folder`."""
+def make_certificates(
+    folder: Path,
+    addresses: tuple[str, ...] = ("127.0.0.1", "::1"),
+    *,
+    hosts: tuple[str, ...] = ("localhost",),
+    expired: bool = False,
+) -> Certificates:
+    """A new CA and a certificate of it for `hosts` and `addresses`, written into `folder`; the CA is never expired."""
     folder.mkdir(parents=True, exist_ok=True)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Invented CA {folder.name}")])
@@ -36,10 +42,11 @@ def make_certificates(folder: Path, addresses: tuple[str, ...] = ("127.0.0.1", "
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
-    names: list[x509.GeneralName] = [x509.DNSName("localhost")]
+    names: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
     names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     certificate = (
-        _builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), ca_name, key.public_key())
+        _builder(subject, ca_name, key.public_key(), days=-1 if expired else 1)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
@@ -52,7 +59,9 @@ def make_certificates(folder: Path, addresses: tuple[str, ...] = ("127.0.0.1", "
     return made
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int = 1
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
@@ -60,6 +69,6 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=2))
+        .not_valid_after(now + datetime.timedelta(days=days))
     )
