@@ -18,6 +18,11 @@ LARGEST_ANSWER_BYTES: Final = 4 * 1024 * 1024
 KEEPALIVE_MILLISECONDS: Final = 330_000
 # Also the time after which Linux gives up a connection whose sent bytes nobody takes (TCP_USER_TIMEOUT).
 KEEPALIVE_TIMEOUT_MILLISECONDS: Final = 30_000
+# Firewalls and NAT forget a quiet connection without a word, and what is sent over it afterwards is an upload whose
+# answer never comes. Without this gRPC closes it after 30 minutes.
+IDLE_SECONDS: Final = 60.0
+# gRPC waits up to 120 s between tries to connect and fails every call meanwhile: the probe of a paused service, too.
+RECONNECT_MILLISECONDS: Final = 2_000
 USUAL_BUNDLES: Final = (
     Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian, Ubuntu, Arch, Alpine
     Path("/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"),  # RHEL, Fedora
@@ -28,8 +33,8 @@ USUAL_BUNDLES: Final = (
 LARGEST_BUNDLE_BYTES: Final = 16 * 1024 * 1024
 
 
-def open_channel(endpoint: str, *, tls: bool | Tls) -> grpc.Channel:
-    """A channel to `host:port`; nothing goes out before its first call.
+def open_channel(endpoint: str, *, tls: bool | Tls, idle_seconds: float = IDLE_SECONDS) -> grpc.Channel:
+    """A channel to `host:port`; nothing goes out before its first call, and after `idle_seconds` without one it is cut.
 
     Raises UsageFault for plaintext to another host and for a CA file that cannot be used.
     Retries are off because gRPC's own ones sent a stream several times; without keepalive a dead peer is never noticed.
@@ -39,6 +44,8 @@ def open_channel(endpoint: str, *, tls: bool | Tls) -> grpc.Channel:
         ("grpc.enable_retries", 0),
         ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
+        ("grpc.client_idle_timeout_ms", round(idle_seconds * 1000)),
+        ("grpc.max_reconnect_backoff_ms", RECONNECT_MILLISECONDS),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
     ]
