@@ -26,6 +26,8 @@ FIELDS_NAMED: Final = 10
 LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0  # a server that asks for more is asked again all the same
 WORD_LETTERS: Final = 4  # shorter values are blotted out only as whole words: "1" is in every other sentence
 _TLS_SIGNS: Final = ("ssl handshake", "ssl_error", "ssl routines", "tsi_", "certificate", "verification check")
+# gRPC's core says so where an answer had no gRPC status and it made one of the HTTP status.
+_HTTP_SIGN: Final = "http2 header with status"
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
 
 
@@ -168,7 +170,7 @@ def translate(
     """
     code = code_of(error)
     words = quoted(error.details(), private)
-    return _failure(_judge(code, moment, words), code, words, _details_of(error), ids)
+    return _failure(_judge(code, moment, error.details()), code, words, _details_of(error), ids)
 
 
 def translate_operation(error: grpc.RpcError) -> Failure:
@@ -178,7 +180,7 @@ def translate_operation(error: grpc.RpcError) -> Failure:
     """
     code = code_of(error)
     words = quoted(error.details())
-    verdict = _judge(code, Moment.BEFORE_FIRST_BYTE, words)
+    verdict = _judge(code, Moment.BEFORE_FIRST_BYTE, error.details())
     mend = verdict.mend if verdict is _CERTIFICATE else _OPERATION_MENDS.get(verdict.reason, verdict.mend)
     sentence = verdict.sentence
     if verdict.failure is not ServiceFailure:
@@ -202,10 +204,13 @@ def quoted(text: str | None, private: Collection[str] = ()) -> str:
     return words if len(words) <= QUOTE_CHARACTERS else f"{words[: QUOTE_CHARACTERS - 1]}…"
 
 
-def _judge(code: grpc.StatusCode, moment: Moment, words: str) -> Verdict:
-    """The table's row, or the one that the server's words show to be meant by a code with two meanings."""
+def _judge(code: grpc.StatusCode, moment: Moment, words: str | None) -> Verdict:
+    """The table's row, or the one that the server's words (whole, as they came) show to be meant."""
     verdict = TABLE[code, moment]
-    lower = words.lower()
+    lower = (words or "").lower()
+    if moment is Moment.LAST_BYTE_LET_GO and _HTTP_SIGN in lower:
+        # Not SpeechSense's word but that of something before it, which may have passed the whole upload on first.
+        return ANSWER_LOST
     if verdict is _QUOTA_REACHED and "message" in lower and ("larger than max" in lower or "exceeds max" in lower):
         # gRPC here says the same of an answer that it cannot take: then the recording is there. Only "SERVER:", which
         # gRPC's core sets where it received, shows that it was our message and that the upload was not handed on.

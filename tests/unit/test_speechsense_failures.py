@@ -119,6 +119,13 @@ def test_an_answer_that_is_too_large_leaves_the_outcome_unknown(words: str) -> N
     assert "resolve" in made.mend
 
 
+def test_p2_metadata_values_in_the_servers_words_do_not_change_what_they_mean() -> None:
+    words = "Received http2 header with status: 404"
+    made = translate(Ended(grpc.StatusCode.UNIMPLEMENTED, words), LAST, private=["header", "status"])
+    assert (type(made), made.reason) == LOST
+    assert "[value]" in made.sentence
+
+
 def test_our_message_refused_by_the_server_is_known_after_the_last_byte_too() -> None:
     words = "SERVER: Received message larger than max (5000012 vs. 4194304)"
     made = translate(Ended(grpc.StatusCode.RESOURCE_EXHAUSTED, words), LAST)
