@@ -28,6 +28,8 @@ __all__ = ["AudioStream", "Patience", "UploadRequest", "get_operation", "upload_
 
 LEAVE_SECONDS: Final = 5.0
 OPERATION_SECONDS: Final = 30.0
+# A gRPC server makes room for 2 MB at a time: what moves between is not seen here, and uploads share the line.
+_SLOW_LINE: Final = "If the line is slow, raise upload.stall_seconds or lower upload.concurrency."
 CONTAINER_TYPES: Final = {
     Container.WAV: ContainerAudio.CONTAINER_AUDIO_TYPE_WAV,
     Container.MP3: ContainerAudio.CONTAINER_AUDIO_TYPE_MP3,
@@ -176,7 +178,7 @@ def _cancelled(end: _End, feed: Feed, client: Client, ids: RequestIds) -> Failur
     if end is _End.READ_STUCK:
         return AttemptFailure(Reason.STALLED, "The next part of the recording could not be read in time.", ids=ids)
     if feed.asked:
-        return AttemptFailure(Reason.STALLED, "SpeechSense stopped taking the recording's bytes.", ids=ids)
+        return AttemptFailure(Reason.STALLED, "SpeechSense stopped taking the recording's bytes.", _SLOW_LINE, ids=ids)
     return ServiceFailure(Reason.UNREACHABLE, "SpeechSense gave no connection in time.", CHECK_NETWORK, ids=ids)
 
 

@@ -116,6 +116,7 @@ def test_p5_a_frozen_peer_ends_the_attempt_by_stall_seconds_and_goes_on_when_tha
         assert service.stop() == 0
 
     assert steps(site, "large.wav")[0] == ("pending", "stalled")
+    assert "raise upload.stall_seconds" in " ".join(str(entry["detail"]) for entry in site.show("large.wav")["history"])
     assert arrived(site, emulator) == hashes(LARGE)
 
 
