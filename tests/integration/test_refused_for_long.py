@@ -16,8 +16,8 @@ from tests.support.audio import wav, wav_header
 from tests.support.emulator import EmulatorProcess
 from tests.support.service import GIVEN, Site
 
-# An hour as shipped is five probes in the first minute and then one a minute; the suite makes do with a quarter.
-REFUSALS = 65 if float(os.environ.get("NETWORK_CUT_SECONDS", "0")) >= 60 else 16
+# An hour as shipped is five probes in the first minute and then one a minute; the suite makes do with a few.
+REFUSALS = 65 if float(os.environ.get("NETWORK_CUT_SECONDS", "0")) >= 60 else 8
 FILES = 12
 QUICK = {"retry_initial_seconds": 0.02, "retry_max_seconds": 0.05, "chunk_bytes": 65_536, "concurrency": 4}
 LARGE_BYTES = 16_000_000
@@ -93,7 +93,7 @@ def test_p5_the_server_says_when_it_may_be_asked_again(tmp_path: Path) -> None:
         assert refused(site) == 1
 
 
-@pytest.mark.parametrize("code", ["UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED"])
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "INTERNAL"])
 def test_p5_a_file_whose_stream_always_breaks_stops_no_other(tmp_path: Path, code: str) -> None:
     fault = Fault(moment=Moment.MID_STREAM, code=code, match="client-poisoned")
     with EmulatorProcess(tmp_path / "store", faults=[fault]) as emulator:
@@ -136,4 +136,4 @@ def test_p5_a_connection_that_is_not_permitted_stops_no_other_source(tmp_path: P
         with site.running() as service:
             service.until_logged("service_paused: permission_denied")
             site.drop("call.wav", wav(0.1, seed=FILES), folder=permitted)
-            service.until(lambda: site.statuses().get("call.wav") == "done", seconds=5)
+            service.until(lambda: site.statuses().get("call.wav") == "done", seconds=3)
