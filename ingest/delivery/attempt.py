@@ -24,7 +24,9 @@ from ingest.failures import (
     OutcomeUnknown,
     RecordingDuplicate,
     RecordingFailure,
+    RecordingIncomplete,
     ServiceFailure,
+    SourceUnavailable,
     StateUnusable,
 )
 from ingest.recording import Answer, Claim, Disposal, OperationState, Reason, RequestIds, Status
@@ -51,7 +53,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
-    """All that an attempt needs. `follow`: whether operations are asked about afterwards."""
+    """All that an attempt needs. `follow`: whether operations are asked about afterwards.
+
+    `require_there` raises SourceUnavailable where a source's share is away and a folder stands in its place.
+    """
 
     client: Client
     deliveries: Deliveries
@@ -59,6 +64,7 @@ class Attempts:
     upload: UploadSettings
     progress: Progress
     follow: bool
+    require_there: Callable[[str], None]
 
     def make(self, claim: Claim, *, may_go: Callable[[], bool] = lambda: True, probe: bool = False) -> Ended:
         """Sends the claimed recording once. Raises StateUnusable only; every other end is told in the answer.
@@ -85,7 +91,8 @@ class Attempts:
         except RecordingDuplicate as error:
             return Ended(_duplicate(claim, error, stream), error)
         except IngestError as error:
-            return Ended(self._failed(claim, error, ids, stream), error)
+            cause = self._cause(claim, error)
+            return Ended(self._failed(claim, cause, ids, stream), cause)
         except Exception as error:  # noqa: BLE001 - one recording's surprise must not end the others
             failure = _surprise(error, stream)
             return Ended(self._failed(claim, failure, ids, stream), failure)
@@ -107,6 +114,16 @@ class Attempts:
         )
         patience = Patience(stall_seconds=self.upload.stall_seconds, answer_seconds=self.upload.answer_seconds)
         return upload_badge(self.client, request, stream, patience)
+
+    def _cause(self, claim: Claim, error: IngestError) -> IngestError:
+        """Why a file is not there: perhaps its share is away."""
+        is_gone = isinstance(error, RecordingIncomplete) and error.reason is Reason.MISSING
+        if is_gone and not claim.path.startswith(b"/"):
+            try:
+                self.require_there(claim.source)
+            except SourceUnavailable as away:
+                return away
+        return error
 
     def _accepted(self, claim: Claim, source: SourceSettings, answer: Answer, stream: HeldBackStream) -> Settlement:
         now = time.time_ns() // 1000

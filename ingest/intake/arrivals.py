@@ -20,6 +20,9 @@ class Arrivals(Protocol):
     def twins(self, fingerprints: Sequence[str]) -> dict[str, list[Twin]]:
         """Recordings that were sent, or may have been, with one of `fingerprints`."""
 
+    def expects(self, source: str) -> bool:
+        """Whether any recording of the source is still to be sent, or incomplete and not `missing`."""
+
     def add(self, arrivals: Sequence[Arrival]) -> None:
         """Writes what was judged; idempotent, and only where `Arrival.replaces` still holds."""
 

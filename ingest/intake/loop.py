@@ -13,6 +13,7 @@ from ingest.content.opening import root_identity
 from ingest.failures import SourceUnavailable, StateUnusable
 from ingest.intake.arrivals import Arrivals
 from ingest.intake.observer import Hints, Observer
+from ingest.intake.presence import Presence
 from ingest.intake.scanner import Tally, candidates, gone
 from ingest.intake.settling import WINDOW, Settling, place_of
 from ingest.mounts import mount_of
@@ -38,7 +39,7 @@ class SourceIntake:
         self._hints = Hints()
         self._observer = Observer(self._root, self._hints)
         self._settling = Settling(source, arrivals, time.monotonic, window)
-        self._identity: tuple[int, int] | None = None
+        self._presence = Presence(source)
         self._watched: tuple[int, int] | None = None
         self._observer_retry = 0
         self._scan_wanted = False
@@ -47,6 +48,10 @@ class SourceIntake:
     def wake(self) -> None:
         """Ends a wait at once, as after setting the stop event."""
         self._hints.wake()
+
+    def require_there(self) -> None:
+        """Raises SourceUnavailable where the share is away, rather than one file. Any thread may ask."""
+        self._presence.require()
 
     def run(self, stop: threading.Event) -> None:
         """Takes in what comes until `stop` is set. Raises StateUnusable; everything else is logged and waited out."""
@@ -156,7 +161,7 @@ class SourceIntake:
                     self._take_hints()
                 self._settling.tick(final=final)
             self._settling.flush()
-            self._check_empty(root, tally)
+            self._presence.confirm(root[0], tally, lambda: self._arrivals.expects(self._source.name))
             for page in gone(self._source, self._arrivals, root):
                 self._arrivals.add(page)
             if not final:
@@ -164,7 +169,6 @@ class SourceIntake:
         except SourceUnavailable as away:
             self._away(away)
             return
-        self._identity = root
         self._arrivals.seen(self._source.name, available=True, detail=tally.detail, unmatched=tally.unmatched)
 
     def _make_room(self, stop: threading.Event, *, final: bool) -> None:
@@ -175,14 +179,6 @@ class SourceIntake:
             self._settling.make_room()
             if self._settling.full:
                 self._wait(time.monotonic() + self._source.settle_seconds)
-
-    def _check_empty(self, root: tuple[int, int], tally: Tally) -> None:
-        """An empty folder on another disk than before is a mount point whose share is away."""
-        if self._identity is not None and root[0] != self._identity[0] and tally.files == 0:
-            raise SourceUnavailable(
-                "The source's folder is empty and no longer on the disk it was on.",
-                "Mount the share; it is waited for.",
-            )
 
     def _away(self, away: SourceUnavailable) -> None:
         self._settling.clear()

@@ -33,6 +33,11 @@ class Tally:
     unreadable: int = 0
 
     @property
+    def recordings(self) -> int:
+        """How many names were those of audio or of a sidecar."""
+        return self.files - self.unmatched
+
+    @property
     def detail(self) -> str | None:
         """The sentence for the administrator, where there is something to say."""
         if not self.unreadable:

@@ -6,6 +6,8 @@ import logging
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from ingest.delivery.attempt import Attempts
 from ingest.delivery.disposal import Disposer
@@ -18,6 +20,8 @@ from ingest.settings import AfterUpload, Settings
 from ingest.speechsense.client import Client
 from ingest.state.instances import ServiceState
 from ingest.state.store import Store
+
+_NO_INTAKES: Final[Mapping[str, SourceIntake]] = MappingProxyType({})
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +42,14 @@ def host_of(settings: Settings) -> str:
     return settings.state.host or socket.gethostname()
 
 
-def attempts_of(settings: Settings, store: Store, client: Client, progress: Progress) -> Attempts:
-    """What one upload needs."""
+def attempts_of(
+    settings: Settings,
+    store: Store,
+    client: Client,
+    progress: Progress,
+    intakes: Mapping[str, SourceIntake] = _NO_INTAKES,
+) -> Attempts:
+    """What one upload needs; `intakes` tell whether their folders are there."""
     return Attempts(
         client=client,
         deliveries=store.deliveries,
@@ -47,6 +57,7 @@ def attempts_of(settings: Settings, store: Store, client: Client, progress: Prog
         upload=settings.upload,
         progress=progress,
         follow=settings.speechsense.operations_endpoint is not None,
+        require_there=lambda name: intakes[name].require_there() if name in intakes else None,
     )
 
 
@@ -57,8 +68,9 @@ def build(settings: Settings, store: Store, client: Client, progress: Progress, 
     sources = {source.name: source for source in settings.sources}
     disposes = any(source.after_upload is not AfterUpload.KEEP for source in settings.sources)
     follows = settings.speechsense.operations_endpoint is not None
+    intakes = {source.name: SourceIntake(source, store.arrivals) for source in settings.sources}
     senders = Senders(
-        attempts_of(settings, store, client, progress),
+        attempts_of(settings, store, client, progress, intakes),
         pause,
         store.bell,
         instance_id,
@@ -66,7 +78,7 @@ def build(settings: Settings, store: Store, client: Client, progress: Progress, 
         pause_changed=_sayer(store, pause, instance_id),
     )
     return Parts(
-        intakes={source.name: SourceIntake(source, store.arrivals) for source in settings.sources},
+        intakes=intakes,
         senders=senders,
         pause=pause,
         tracker=Tracker(client, store.deliveries, sources) if follows else None,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from posixpath import splitext
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, func, insert, or_, select, update
 
 from ingest.recording import Arrival, Disposal, Known, Reason, Shape, Status, Twin
 from ingest.state import clock, transitions
@@ -53,6 +53,17 @@ SUSPECTS: Final = (
     )
     .order_by(recording.c.id)
     .limit(_PAGE)
+)
+EXPECTS: Final = (
+    select(recording.c.id)
+    .where(
+        recording.c.source_id == bindparam("source_id"),
+        or_(
+            recording.c.status.in_([Status.PENDING.value, Status.SENDING.value]),
+            and_(recording.c.status == Status.INCOMPLETE.value, recording.c.reason != Reason.MISSING.value),
+        ),
+    )
+    .limit(1)
 )
 _INSERT: Final = insert(recording)
 _FORGET_HISTORY: Final = delete(history).where(history.c.recording_id == bindparam("b_id"))
@@ -124,6 +135,12 @@ class Arrivals:
         """Recordings of any source that were sent, or may have been, with one of `fingerprints`."""
         with reading(self._engine) as connection:
             return twins(connection, fingerprints)
+
+    def expects(self, source: str) -> bool:
+        """Whether any recording of `source` is still to be sent, or incomplete and not known to be gone."""
+        with reading(self._engine) as connection:
+            source_id = connection.execute(_SOURCE_ID, {"name": source}).scalar_one()
+            return connection.execute(EXPECTS, {"source_id": source_id}).first() is not None
 
     def add(self, arrivals: Sequence[Arrival]) -> None:
         """Writes judged recordings; one that changed since it was judged is left to the next scan."""

@@ -59,6 +59,11 @@ class Rows:
             page = [k for k in self.kept.values() if k.status is Status.INCOMPLETE and k.reason is not Reason.MISSING]
         yield page
 
+    def expects(self, source: str) -> bool:
+        return any(any(page) for page in self.suspects(source)) or any(
+            k.status is Status.PENDING for k in self.kept.values()
+        )
+
     def add(self, arrivals: Sequence[Arrival]) -> None:
         with self.lock:
             for arrival in arrivals:
@@ -426,13 +431,16 @@ def test_failed_and_pending_ones_are_judged_anew_when_either_half_changes(folder
 def test_what_has_gone_is_missing_and_comes_back(folder: Path) -> None:
     drop(folder, "day/a.wav", SOUND)
     drop(folder, "b.json", GIVEN)
+    drop(folder, "stays.json", GIVEN)  # an empty folder is another story: see presence
     rows = once(source(folder))
     (folder / "day" / "a.wav").unlink()
     (folder / "day").rmdir()
     (folder / "b.json").unlink()
     missing = (Status.INCOMPLETE, Reason.MISSING)
-    assert once(source(folder), rows).verdicts() == {b"day/a.wav": missing, b"b.json": missing}
-    assert len(once(source(folder), rows).added) == 4
+    verdicts = once(source(folder), rows).verdicts()
+    assert verdicts.pop(b"stays.json") == (Status.INCOMPLETE, Reason.AUDIO_MISSING)
+    assert verdicts == {b"day/a.wav": missing, b"b.json": missing}
+    assert len(once(source(folder), rows).added) == 5
     drop_pair(folder, "day/a")
     assert once(source(folder), rows).verdicts()[b"day/a.wav"] == (Status.PENDING, None)
 
