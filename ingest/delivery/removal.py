@@ -79,8 +79,17 @@ class DeliveredFile:
                 raise _changed()
         _sync_folder(destination)
         if linked:
-            os.unlink(self._name, dir_fd=self._folder)
+            self._let_go(destination)
         return destination
+
+    def _let_go(self, destination: bytes) -> None:
+        """The old name goes; where it cannot, the new one does, or each try would leave another copy."""
+        try:
+            os.unlink(self._name, dir_fd=self._folder)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(destination)
+            raise
 
     def _copy(self, destination: bytes) -> None:
         """To another file system: whole and on disk before it has its name; times kept."""

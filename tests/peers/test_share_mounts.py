@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,8 @@ from tests.support import mounts
 from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
 from tests.support.fuse import Share
-from tests.support.service import COMMAND, Result, Service, Site, surroundings
+from tests.support.service import Service, Site
+from tests.support.sources import away, once, standing, unmount_when_free
 
 QUICK = {"settle_seconds": 0, "scan_seconds": 0.3}
 
@@ -48,40 +47,6 @@ def share(site: Site) -> Iterator[Path]:
     mounts.unmount_all(site.folder)
 
 
-def once(site: Site, code: int) -> Result:
-    """`run --once` in this mount namespace."""
-    done = subprocess.run(
-        [*COMMAND, "run", "--once", "--config", str(site.config)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=surroundings({}),
-        timeout=60,
-    )
-    assert done.returncode == code, done
-    return Result(done.returncode, done.stdout, done.stderr)
-
-
-def away(site: Site, name: str = "floor") -> bool:
-    return not site.status()["sources"][name]["available"]
-
-
-def standing(site: Site) -> dict[str, tuple[str, str | None]]:
-    return {path: (row["status"], row["reason"]) for path, row in site.rows().items()}
-
-
-def unmount(point: Path) -> None:
-    """As an administrator would, again and again while a walk holds it."""
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            mounts.unmount(point)
-        except AssertionError:
-            assert time.monotonic() < deadline
-        else:
-            return
-
-
 @pytest.mark.parametrize("lazy", [False, True], ids=["plain", "lazy"])
 def test_p1_p2_an_unmounted_share_is_named_deletes_nothing_and_comes_back(
     site: Site, share: Path, emulator: EmulatorProcess, lazy: bool
@@ -96,7 +61,7 @@ def test_p1_p2_an_unmounted_share_is_named_deletes_nothing_and_comes_back(
         if lazy:
             mounts.unmount(site.folder, lazy=True)
         else:
-            unmount(site.folder)
+            unmount_when_free(site.folder)
         service.until(lambda: away(site))
         told = site.ingest("status", "--check", code=1)
         since = site.status()["sources"]["floor"]["unavailable_since"]
@@ -133,7 +98,7 @@ def test_p1_an_empty_mount_point_at_start_is_a_source_that_is_away(
     once(site, code=1)
     before = {path: status for path, (status, _) in standing(site).items()}
     assert before == {"waiting.wav": "pending", "lonely.wav": "incomplete"}
-    unmount(site.folder)
+    unmount_when_free(site.folder)
     site.configure(source=QUICK)
 
     ended = once(site, code=1)
@@ -166,7 +131,7 @@ def test_p1_what_waits_to_be_sent_does_not_go_missing_before_the_next_walk(
             emulator.stop()
             site.drop("waiting.wav", wav(0.1, seed=2))
             service.until_logged("service_paused")
-            unmount(site.folder)
+            unmount_when_free(site.folder)
             emulator.start()
             service.until(lambda: away(site))
             assert standing(site)["waiting.wav"][0] == "pending"

@@ -1,0 +1,69 @@
+"""What tests of shares do and ask: `run` in this mount namespace or without root's rights, and how a source stands."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tests.support import mounts
+from tests.support.peers import require_program
+from tests.support.service import COMMAND, Result, Service, Site, surroundings
+
+# root's right to read whatever the modes say, taken away: what is left is an owner like any other
+AS_OTHERS: Sequence[str] = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+
+
+def once(site: Site, code: int) -> Result:
+    """`run --once` in this mount namespace, which must end with `code`."""
+    command = [*COMMAND, "run", "--once", "--config", str(site.config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=surroundings({}), timeout=60)
+    assert done.returncode == code, done
+    assert "Traceback" not in done.stderr, done.stderr
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def running_under(site: Site, *prefix: str) -> Iterator[Service]:
+    """`run`, started by the program `prefix`; killed in the end."""
+    require_program(prefix[0])
+    with tempfile.TemporaryFile("w+") as log:
+        command = [*prefix, *COMMAND, "run", "--config", str(site.config)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=surroundings({}))
+        try:
+            yield Service(process, log)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def away(site: Site, name: str = "floor") -> bool:
+    """Whether `status` says that the source is away."""
+    return not site.status()["sources"][name]["available"]
+
+
+def standing(site: Site) -> dict[str, tuple[str, str | None]]:
+    """Path to status and reason."""
+    return {path: (row["status"], row["reason"]) for path, row in site.rows().items()}
+
+
+def disposals_fall_due(site: Site) -> None:
+    """Makes what is deleted or moved later due now: the test's time machine."""
+    with closing(sqlite3.connect(site.database)) as database, database:
+        database.execute("UPDATE recording SET disposal_at = 1 WHERE disposal_at IS NOT NULL")
+
+
+def unmount_when_free(point: Path) -> None:
+    """As an administrator would, again and again while a walk holds it."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            mounts.unmount(point)
+        except AssertionError:
+            assert time.monotonic() < deadline
+        else:
+            return
