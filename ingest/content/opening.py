@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -30,6 +31,16 @@ class Listing:
 
     folder: bytes | None = None
     names: Sequence[bytes] = ()
+    folded: frozenset[str] | None = None
+
+    def another_case(self, name: bytes) -> bool:
+        """Whether a name is there that differs from `name` in capitals only, and `name` is not."""
+        position = bisect_left(self.names, name)
+        if position < len(self.names) and self.names[position] == name:
+            return False
+        if self.folded is None:
+            self.folded = frozenset(map(_folded, self.names))
+        return _folded(name) in self.folded
 
 
 class Tree:
@@ -45,6 +56,7 @@ class Tree:
         self._listing = listing or Listing()
         self._folder: bytes | None = None
         self._descriptor = -1
+        self._takes_any_case: tuple[bytes, bool] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +114,7 @@ class Tree:
             self._raise(error, parent)
 
     def find(self, path: bytes) -> os.stat_result | None:
-        """What `lstat` says, or None where there is nothing."""
+        """What `lstat` says, or None where nothing is called just so: SMB and vfat find a name in any case."""
         try:
             folder, _, name = path.rpartition(b"/")
             if folder == self._folder and name not in _NO_NAMES and path[0] != _SLASH and b"\0" not in name:
@@ -111,7 +123,8 @@ class Tree:
                 folder, name = _split(path)
                 parent = self._parent(folder)
             try:
-                return os.lstat(name, dir_fd=parent)
+                found = os.lstat(name, dir_fd=parent)
+                return found if self._is_called(name, folder, parent) else None
             except FileNotFoundError:
                 return None  # by far the most frequent answer, and translating it costs three times the call
             except OSError as error:
@@ -127,9 +140,21 @@ class Tree:
         Empty for a folder that is gone, is a link or may not be listed. Raises SourceUnavailable, AttemptFailure.
         """
         if self._listing.folder != folder:
-            self._listing.names = self._listed(folder)
+            self._listing.names, self._listing.folded = self._listed(folder), None
             self._listing.folder = folder
         return self._listing.names
+
+    def _is_called(self, name: bytes, folder: bytes, parent: int) -> bool:
+        """Whether the file that was found as `name` has that name; only in folders that take any case it is asked."""
+        if self._takes_any_case is None or self._takes_any_case[0] != folder:
+            other = name.swapcase()
+            if other == name:
+                return True
+            self._takes_any_case = folder, _exists(other, parent)
+        if not self._takes_any_case[1]:
+            return True
+        self.names(folder)
+        return not self._listing.another_case(name)
 
     def _listed(self, folder: bytes) -> list[bytes]:
         try:
@@ -250,6 +275,18 @@ def _is_link(name: bytes, parent: int) -> bool:
         return stat.S_ISLNK(os.lstat(name, dir_fd=parent).st_mode)
     except OSError:
         return False
+
+
+def _exists(name: bytes, parent: int) -> bool:
+    try:
+        os.lstat(name, dir_fd=parent)
+    except OSError:
+        return False
+    return True
+
+
+def _folded(name: bytes) -> str:
+    return os.fsdecode(name).casefold()
 
 
 def _name(code: int | None) -> str:

@@ -263,3 +263,31 @@ def test_p2_a_full_disk_under_move_to_loses_nothing(site: Site, emulator: Emulat
     finally:
         mounts.unmount_all(kept)
     assert len(site.badges(emulator.store)) == 1
+
+
+@pytest.mark.xfail(strict=True, reason="a sender that opens a file on a share that hangs waits with it")
+def test_p5_a_share_that_hangs_while_it_is_sent_from_takes_no_sender_from_the_others(
+    site: Site, tmp_path: Path
+) -> None:
+    behind, point = tmp_path / "server", site.place / "share"
+    sources = [{"name": "share", "path": str(point), **QUICK}, {"name": "floor", **QUICK}]
+    names = [f"share-{number}.wav" for number in range(8)]
+    with EmulatorProcess(tmp_path / "store") as emulator, Share(behind, point) as share:
+        site.address = emulator.address
+        site.configure(sources=sources, upload={"stall_seconds": 2})
+        emulator.stop()
+        for number, name in enumerate(names):
+            site.drop(name, wav(0.1, seed=number), folder=behind)
+        with site.running() as service:
+            try:
+                service.until(lambda: list(site.statuses().values()) == ["pending"] * 8)
+                share.freeze()
+                site.drop("floor.wav", wav(0.1, seed=20))
+                emulator.start()
+                service.until(lambda: site.statuses().get("floor.wav") == "done", seconds=5)
+                share.thaw()
+                service.until(lambda: set(site.statuses().values()) == {"done"})
+                assert service.stop() == 0
+            finally:
+                share.thaw()
+        assert len(site.badges(emulator.store)) == 9
