@@ -42,6 +42,7 @@ class SourceIntake:
         self._presence = Presence(source)
         self._watched: tuple[int, int] | None = None
         self._observer_retry = 0
+        self._told: set[str] = set()
         self._scan_wanted = False
         self._soonest = 0.0
 
@@ -128,6 +129,7 @@ class SourceIntake:
             identity = root_identity(self._root)
         except SourceUnavailable:
             return
+        self._tell_once(self._observer.shortfall())
         if self._observer.alive() and identity == self._watched:
             return
         if self._observer_retry > 0 and identity == self._watched:
@@ -136,8 +138,13 @@ class SourceIntake:
         why = self._observer.restart()
         self._watched = identity
         self._observer_retry = 0 if why is None else _OBSERVER_RETRY_SCANS
-        if why is not None:
-            log.warning("source %s: %s", self._source.name, why)
+        self._tell_once(why)
+
+    def _tell_once(self, shortfall: str | None) -> None:
+        """What the watch misses costs time and no file: one line of each kind is enough."""
+        if shortfall is not None and shortfall not in self._told:
+            self._told.add(shortfall)
+            log.warning("source %s: %s", self._source.name, shortfall)
 
     def _watching_is_wanted(self) -> bool:
         if self._source.watch is Watch.AUTO:

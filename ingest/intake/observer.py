@@ -20,7 +20,15 @@ from watchdog.events import (
 )
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.inotify import InotifyEmitter
-from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
+from watchdog.observers.inotify_c import (
+    CallbackId,
+    InotifyConstants,
+    InotifyEvent,
+    InotifyFD,
+    Mask,
+    WatchCallback,
+    WatchDescriptor,
+)
 
 CAPACITY: Final = 10_000
 # neither opens nor reads (our own would come back), nor every write of a growing file: the window looks by itself
@@ -105,15 +113,26 @@ class Observer:
         return None
 
     def alive(self) -> bool:
-        """Whether every thread of the watch lives (a share that was unmounted does not show here)."""
+        """Whether every thread of the watch lives and nothing that it watched was unmounted."""
         return (
             self._observer is not None
             and self._descriptor is not None
+            and not self._descriptor.unmounted
             and self._observer.is_alive()
             and self._descriptor.is_alive()
             and bool(self._observer.emitters)
             and all(emitter.is_alive() for emitter in self._observer.emitters)
         )
+
+    def shortfall(self) -> str | None:
+        """What the running watch misses, as a sentence with the mend, or None."""
+        if self._descriptor is None:
+            return None
+        if self._descriptor.refused is not None:
+            return _why(self._descriptor.refused)
+        if self._descriptor.overflowed:
+            return "The kernel dropped events (fs.inotify.max_queued_events); the folder is looked through instead."
+        return None
 
     def stop(self) -> None:
         """Ends the watch and its threads."""
@@ -132,14 +151,32 @@ class Observer:
 
 
 class _Descriptor(InotifyFD):
-    """An inotify descriptor that tells when the kernel dropped events."""
+    """An inotify descriptor that tells what watchdog keeps to itself: a lost event, a folder that is not watched.
+
+    After an unmount the kernel takes its watches back; mounted again, the same numbers would look like the old folder.
+    """
 
     def __init__(self, lost: Callable[[], None]) -> None:
         super().__init__()
         self._lost = lost
+        self.overflowed = False
+        self.unmounted = False
+        self.refused: OSError | None = None
+
+    def add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
+        try:
+            return super().add_callback(path, mask, callback, id_)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                self.refused = error
+            raise
 
     def handle_event(self, event: InotifyEvent) -> None:
         if event.is_queue_overflow:
+            self.overflowed = True
+            self._lost()
+        if event.mask & InotifyConstants.IN_UNMOUNT:
+            self.unmounted = True
             self._lost()
         super().handle_event(event)
 
