@@ -18,9 +18,9 @@ from tests.support.service import COMMAND, Result, Service, Site, surroundings
 AS_OTHERS: Sequence[str] = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
-def once(site: Site, code: int) -> Result:
-    """`run --once` in this mount namespace, which must end with `code`."""
-    command = [*COMMAND, "run", "--once", "--config", str(site.config)]
+def once(site: Site, code: int, *prefix: str) -> Result:
+    """`run --once` in this mount namespace, started by the program `prefix`; it must end with `code`."""
+    command = [*prefix, *COMMAND, "run", "--once", "--config", str(site.config)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=surroundings({}), timeout=60)
     assert done.returncode == code, done
     assert "Traceback" not in done.stderr, done.stderr
