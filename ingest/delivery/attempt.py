@@ -16,6 +16,7 @@ from ingest.content.payload import open_payload
 from ingest.delivery.progress import Progress
 from ingest.delivery.retry import decide
 from ingest.delivery.stream import HeldBackStream
+from ingest.delivery.waiting import entered_within
 from ingest.failures import (
     AttemptFailure,
     Failure,
@@ -75,7 +76,8 @@ class Attempts:
         stream: HeldBackStream | None = None
         try:
             source = self.sources[claim.source]
-            with open_payload(os.fsencode(source.path), claim.path, claim.audio) as payload:
+            opening = open_payload(os.fsencode(source.path), claim.path, claim.audio)
+            with entered_within(self.upload.stall_seconds, opening) as payload:
                 stream = HeldBackStream(
                     payload,
                     self.upload.chunk_bytes,

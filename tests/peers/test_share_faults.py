@@ -265,7 +265,6 @@ def test_p2_a_full_disk_under_move_to_loses_nothing(site: Site, emulator: Emulat
     assert len(site.badges(emulator.store)) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a sender that opens a file on a share that hangs waits with it")
 def test_p5_a_share_that_hangs_while_it_is_sent_from_takes_no_sender_from_the_others(
     site: Site, tmp_path: Path
 ) -> None:
@@ -284,7 +283,10 @@ def test_p5_a_share_that_hangs_while_it_is_sent_from_takes_no_sender_from_the_ot
                 share.freeze()
                 site.drop("floor.wav", wav(0.1, seed=20))
                 emulator.start()
-                service.until(lambda: site.statuses().get("floor.wav") == "done", seconds=5)
+                service.until(lambda: site.statuses().get("floor.wav") == "done")
+                assert away(site, "share")
+                assert "does not answer" in site.ingest("status", "--check", code=1).stderr
+                assert "pending" in site.statuses().values()
                 share.thaw()
                 service.until(lambda: set(site.statuses().values()) == {"done"})
                 assert service.stop() == 0
