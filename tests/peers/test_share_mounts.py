@@ -124,12 +124,10 @@ def test_p1_what_waits_to_be_sent_does_not_go_missing_before_the_next_walk(
 ) -> None:
     with EmulatorProcess(tmp_path / "store") as emulator:
         site.address = emulator.address
-        site.configure(source={"settle_seconds": 0, "scan_seconds": 60})
-        site.drop("sent.wav", wav(0.1, seed=1))
+        site.configure(source={"settle_seconds": 0, "scan_seconds": 60, "watch": "poll"})
+        emulator.stop()
+        site.drop("waiting.wav", wav(0.1, seed=2))
         with site.running() as service:
-            service.until(lambda: site.statuses().get("sent.wav") == "done")
-            emulator.stop()
-            site.drop("waiting.wav", wav(0.1, seed=2))
             service.until_logged("service_paused")
             unmount_when_free(site.folder)
             emulator.start()
@@ -173,3 +171,27 @@ def test_p2_a_share_with_a_new_device_number_is_not_sent_again(
         assert service.stop() == 0
     assert set(site.statuses().values()) == {"done"}
     assert len(site.badges(emulator.store)) == 6
+
+
+def test_p1_p2_a_share_mounted_below_the_source_is_missing_meanwhile_and_comes_back(
+    site: Site, emulator: EmulatorProcess
+) -> None:
+    """The source itself is there, so each recording is said to have gone, and is judged when it is back."""
+    image = mounts.make_image(site.place / "share.image")
+    mounts.mount_image(image, site.folder / "branch")
+    try:
+        site.drop("branch/sent.wav", wav(0.1, seed=1))
+        site.drop("branch/lonely.wav", wav(0.1, seed=2), fields=None)
+        with site.running() as service:
+            service.until(lambda: len(site.statuses()) == 2 and site.statuses()["branch/sent.wav"] == "done")
+            unmount_when_free(site.folder / "branch")
+            service.until(lambda: standing(site)["branch/lonely.wav"] == ("incomplete", "missing"))
+            site.drop("here.wav", wav(0.1, seed=3))
+            service.until(lambda: site.statuses().get("here.wav") == "done")
+            mounts.mount_image(image, site.folder / "branch")
+            site.drop("branch/lonely.wav", audio=None)
+            service.until(lambda: set(site.statuses().values()) == {"done"})
+            assert service.stop() == 0
+    finally:
+        mounts.unmount_all(site.folder / "branch")
+    assert len(site.badges(emulator.store)) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import tempfile
@@ -42,13 +43,17 @@ def running_under(site: Site, *prefix: str) -> Iterator[Service]:
 
 
 def away(site: Site, name: str = "floor") -> bool:
-    """Whether `status` says that the source is away."""
-    return not site.status()["sources"][name]["available"]
+    """Whether the source is away, read from the database itself, as `Site.statuses` does: for waiting."""
+    with closing(sqlite3.connect(f"file:{site.database}?mode=ro", uri=True)) as database:
+        (available,) = database.execute("SELECT available FROM source WHERE name = ?", (name,)).fetchone()
+    return not available
 
 
 def standing(site: Site) -> dict[str, tuple[str, str | None]]:
-    """Path to status and reason."""
-    return {path: (row["status"], row["reason"]) for path, row in site.rows().items()}
+    """Path to status and reason, read likewise."""
+    with closing(sqlite3.connect(f"file:{site.database}?mode=ro", uri=True)) as database:
+        rows = database.execute("SELECT path, status, reason FROM recording").fetchall()
+    return {os.fsdecode(path): (status, reason) for path, status, reason in rows}
 
 
 def disposals_fall_due(site: Site) -> None:
