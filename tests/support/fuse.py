@@ -22,7 +22,7 @@ class Share:
     """A context manager that shows `folder` at `point`, inside `private_mounts`.
 
     `any_case`: a name is found in whatever capitals it is asked for. A fault is the name of an errno for a name and
-    one of the words lookup, open, read and list.
+    one of the words lookup, open, read, list (opening a folder) and entries (reading it).
     """
 
     def __init__(self, folder: Path, point: Path, *, any_case: bool = False) -> None:

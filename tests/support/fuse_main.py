@@ -84,7 +84,7 @@ class Server:
             return os.pread(file.fileno(), size, offset)
 
     def _list(self, path: Path, body: bytes) -> bytes:
-        self._fail(path, "list")
+        self._fail(path, "entries")
         _, offset, size = struct.unpack_from("<QQI", body)
         found = b""
         for position, name in enumerate(sorted(os.listdir(path)), start=1):
