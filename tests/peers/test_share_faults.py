@@ -36,8 +36,7 @@ def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
     return made
 
 
-@pytest.mark.parametrize("code", ["EIO", "ESTALE"])
-@pytest.mark.parametrize("name", ["bad.wav", "bad.json"])
+@pytest.mark.parametrize(("name", "code"), [("bad.wav", "EIO"), ("bad.json", "ESTALE")])
 def test_p5_a_file_that_cannot_be_read_now_waits_and_the_others_go_on(
     site: Site, emulator: EmulatorProcess, tmp_path: Path, code: str, name: str
 ) -> None:
@@ -66,8 +65,7 @@ def test_p5_a_file_that_cannot_be_read_now_waits_and_the_others_go_on(
     assert len(site.badges(emulator.store)) == 4
 
 
-@pytest.mark.parametrize("code", ["EIO", "ESTALE"])
-def test_p5_a_file_that_cannot_be_read_while_it_is_sent_is_sent_later(site: Site, tmp_path: Path, code: str) -> None:
+def test_p5_a_file_that_cannot_be_read_while_it_is_sent_is_sent_later(site: Site, tmp_path: Path) -> None:
     behind = tmp_path / "server"
     with EmulatorProcess(tmp_path / "store") as emulator, Share(behind, site.folder) as share:
         emulator.stop()
@@ -77,7 +75,7 @@ def test_p5_a_file_that_cannot_be_read_while_it_is_sent_is_sent_later(site: Site
         site.drop("good.wav", wav(0.1, seed=2), folder=behind)
         with site.running() as service:
             service.until(lambda: list(site.statuses().values()) == ["pending"] * 2)
-            share.fail({("bad.wav", "read"): code})
+            share.fail({("bad.wav", "read"): "EIO"})
             emulator.start()
             service.until(lambda: standing(site)["bad.wav"] == ("pending", "read_failed"))
             service.until(lambda: site.statuses()["good.wav"] == "done")
@@ -182,7 +180,7 @@ def test_p5_a_right_that_is_taken_away_and_given_back(site: Site, emulator: Emul
     before = {"first.wav": ("done", None), "alone.wav": ("incomplete", "metadata_missing")}
     with running_under(site, *AS_OTHERS) as service:
         service.until(lambda: standing(site) == before)
-        for mode in (0o000, 0o600, 0o300):
+        for mode in (0o000, 0o300):
             site.folder.chmod(mode)
             service.until(lambda: away(site))
             assert "Give the service's user the right" in site.ingest("status", "--check", code=1).stderr

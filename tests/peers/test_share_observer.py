@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -167,12 +168,16 @@ def test_p1_a_burst_past_a_small_queue_is_recorded_whole(site: Site) -> None:
         site.drop("first.wav", wav(0.1), fields=None)
         service.until(lambda: recorded(site) == 1)
         began = time.monotonic()
+        service.process.send_signal(signal.SIGSTOP)  # so that the queue overflows however fast it would be read
         for number in range(count):
             (site.folder / f"burst-{number:06}.wav").write_bytes(sound)
+            if number == 1000:
+                service.process.send_signal(signal.SIGCONT)
         dropped = time.monotonic()
         service.until(lambda: recorded(site) == count + 1, seconds=60 + count / 200)
         took = time.monotonic() - began
         memory = Path(f"/proc/{service.process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]
+        service.until_logged("The kernel dropped events", seconds=60)
         assert service.log.count("The kernel dropped events") == 1
         assert service.stop() == 0
     print(f"{count} files in {dropped - began:.1f} s, recorded after {took:.1f} s, peak {int(memory) / 1024:.0f} MB")
