@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ingest.delivery.attempt import Attempts, Ended
+from ingest.delivery.denials import Denials
 from ingest.delivery.gate import Gates
 from ingest.delivery.pause import Pause, Permit
 from ingest.failures import (
@@ -56,6 +57,7 @@ class Senders:
         self._deliveries = attempts.deliveries
         self._pause = pause
         self._gates = Gates(pause)
+        self._denials = Denials(attempts.sources)
         self._bell = bell
         self._instance_id = instance_id
         self._source_away = source_away
@@ -63,6 +65,11 @@ class Senders:
         self._claimed: deque[Claim] = deque()
         self._refill = threading.Lock()
         self._batch = 1
+
+    @property
+    def left_alone(self) -> frozenset[str]:
+        """The sources that nothing is sent of now, because the key may not use their connections."""
+        return self._denials.left_alone
 
     def run(self, stop: threading.Event) -> None:
         """Sends until `stop` is set; what was claimed and not begun is put back then."""
@@ -73,7 +80,7 @@ class Senders:
                 self._bell.wait(self._bell.rings, min(wait_seconds, _LOOK_SECONDS))
                 continue
             rings = self._bell.rings
-            claim = self._take(1 if permit is Permit.PROBE else self._batch)
+            claim = self._take(permit)
             if claim is None:
                 self._pause.unused(permit)
                 self._bell.wait(rings, self._seconds_to_next())
@@ -99,16 +106,21 @@ class Senders:
         self._attempts.progress.ended(ended.settlement.to)
         _tell(ended)
 
-    def _take(self, most: int) -> Claim | None:
+    def _take(self, permit: Permit) -> Claim | None:
+        is_probe = permit is Permit.PROBE
         with self._refill:
             if not self._claimed:
+                left_alone = self._denials.left_alone
                 with suppress(StateBusy):
-                    self._claimed.extend(self._deliveries.claim(self._instance_id, most))
+                    claims = self._deliveries.claim(self._instance_id, 1 if is_probe else self._batch, left_alone)
+                    if not claims and is_probe and left_alone:
+                        claims = self._deliveries.claim(self._instance_id, 1)
+                    self._claimed.extend(claims)
             return self._claimed.popleft() if self._claimed else None
 
     def _seconds_to_next(self) -> float:
         try:
-            due = self._deliveries.next_due()
+            due = self._deliveries.next_due(self._denials.left_alone)
         except StateBusy:
             return _LOOK_SECONDS
         if due is None:
@@ -119,13 +131,15 @@ class Senders:
         error = ended.error
         if isinstance(error, SourceUnavailable):
             self._source_away(ended.settlement.claim.source, str(error))
-        if isinstance(error, ServiceFailure | OutcomeUnknown):
+        source = ended.settlement.claim.source
+        if isinstance(error, ServiceFailure) and self._is_its_own(error, source):
+            self._answered()
+        elif isinstance(error, ServiceFailure | OutcomeUnknown):
             self._refused(error, permit)
         elif _is_answer(error):
-            self._gates.answered()
-            if self._pause.answered():
-                _log.info("service_resumed: SpeechSense answers again")
-                self._pause_changed()
+            if self._denials.permitted(source):
+                _log.info("source_permitted: source=%s", source)
+            self._answered()
         elif permit is Permit.PROBE and isinstance(error, AttemptFailure) and error.grpc_code is not None:
             self._pause.inconclusive()
 
@@ -134,6 +148,20 @@ class Senders:
             _log.warning("service_paused: %s: %s", error.reason, error)
             self._pause_changed()
         self._bell.ring()
+
+    def _is_its_own(self, error: Failure, source: str) -> bool:
+        """Whether a refusal is the trouble of one source's connection, as the others' are permitted."""
+        if error.reason is not Reason.PERMISSION_DENIED or not self._denials.denied(source):
+            return False
+        if self._denials.is_news(source):
+            _log.warning("source_denied: source=%s: %s", source, error)
+        return True
+
+    def _answered(self) -> None:
+        self._gates.answered()
+        if self._pause.answered():
+            _log.info("service_resumed: SpeechSense answers again")
+            self._pause_changed()
 
     def _put_back(self) -> None:
         with self._refill:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from ingest import __version__
-from ingest.delivery.pause import Pause
 from ingest.delivery.progress import Progress
 from ingest.failures import StateBusy, StateUnusable
 from ingest.recording import Reason, Status
@@ -99,7 +98,7 @@ class Service:
                 started.loops.start(f"intake-{name}", intake.run_once) for name, intake in started.parts.intakes.items()
             ]
             self._until(lambda: not any(thread.is_alive() for thread in intakes))
-            self._until(lambda: _hopeless(started.parts.pause) or _nothing_due(started.store))
+            self._until(lambda: _hopeless(started.parts) or _nothing_due(started))
             paused = started.parts.pause.paused
             if not self._stop.is_set() and paused is None:
                 if started.parts.tracker:
@@ -185,14 +184,18 @@ def _take_over(store: Store) -> None:
         )
 
 
-def _nothing_due(store: Store) -> bool:
+def _nothing_due(started: _Started) -> bool:
     try:
-        return store.deliveries.idle(_PATIENCE_SECONDS)
+        return started.store.deliveries.idle(_PATIENCE_SECONDS, started.parts.senders.left_alone)
     except StateBusy:
         return False
 
 
-def _hopeless(pause: Pause) -> bool:
-    """Whether one run should end: the service refuses, or one lost answer was followed by others."""
-    paused = pause.paused
-    return paused is not None and (paused.reason is not Reason.ANSWER_LOST or paused.probes >= _LOST_PROBES)
+def _hopeless(parts: Parts) -> bool:
+    """Whether one run should end: all is refused, not one source alone, or a lost answer was followed by others."""
+    paused = parts.pause.paused
+    if paused is None:
+        return False
+    if paused.reason is Reason.PERMISSION_DENIED and parts.senders.left_alone:
+        return paused.probes >= len(parts.intakes)
+    return paused.reason is not Reason.ANSWER_LOST or paused.probes >= _LOST_PROBES

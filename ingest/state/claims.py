@@ -31,8 +31,9 @@ _PENDING: Final = (
     .join(source, source.c.id == recording.c.source_id)
     .where(recording.c.status == Status.PENDING.value)
 )
+_NOT_EXCLUDED: Final = source.c.name.not_in(bindparam("excluded", expanding=True))
 CLAIMABLE: Final = (
-    _PENDING.where(recording.c.next_attempt_at <= bindparam("now"), source.c.available)
+    _PENDING.where(recording.c.next_attempt_at <= bindparam("now"), source.c.available, _NOT_EXCLUDED)
     .order_by(recording.c.next_attempt_at, recording.c.id)
     .limit(bindparam("most"))
 )
@@ -41,7 +42,7 @@ CLAIMABLE_ONE: Final = _PENDING.where(recording.c.id == bindparam("id"))
 NEXT_DUE: Final = (
     select(recording.c.next_attempt_at)
     .join(source, source.c.id == recording.c.source_id)
-    .where(recording.c.status == Status.PENDING.value, source.c.available)
+    .where(recording.c.status == Status.PENDING.value, source.c.available, _NOT_EXCLUDED)
     .order_by(recording.c.next_attempt_at, recording.c.id)
     .limit(1)
 )
@@ -72,7 +73,7 @@ def bring_forward(connection: Connection, now: int, most: int) -> None:
 def claim(
     connection: Connection,
     instance_id: int,
-    parameters: Mapping[str, int],
+    parameters: Mapping[str, Any],
     statement: Select[Any] = CLAIMABLE,
 ) -> list[Claim]:
     """Makes the recordings that `statement` finds `sending`, in the transaction of `connection`."""

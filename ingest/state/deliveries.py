@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, Engine
 
@@ -24,11 +24,12 @@ class Deliveries:
         self._commits = commits
         self._bell = bell
 
-    def claim(self, instance_id: int, most: int) -> Sequence[Claim]:
-        """Takes up to `most` recordings that are due, oldest first: from now on they are `sending`."""
+    def claim(self, instance_id: int, most: int, excluded: Collection[str] = ()) -> Sequence[Claim]:
+        """Makes up to `most` recordings that are due `sending`, oldest first, none of `excluded` sources."""
 
         def take(connection: Connection, _: Sequence[None]) -> Sequence[list[Claim]]:
-            return [claims.claim(connection, instance_id, {"now": clock.now(), "most": most})]
+            wanted = {"now": clock.now(), "most": most, "excluded": list(excluded)}
+            return [claims.claim(connection, instance_id, wanted)]
 
         return self._commits.submit(take, [None])[0]
 
@@ -56,16 +57,16 @@ class Deliveries:
         """Puts back claims whose attempts were not begun, as if they had not been taken."""
         self._commits.submit(settlements.give_back, claimed)
 
-    def next_due(self) -> int | None:
-        """When the next pending recording of an available source is due (microseconds since 1970), or None."""
+    def next_due(self, excluded: Collection[str] = ()) -> int | None:
+        """When the next pending recording of an available source but `excluded` is due (microseconds), or None."""
         with reading(self._engine) as connection:
-            moment: int | None = connection.execute(claims.NEXT_DUE).scalar()
+            moment: int | None = connection.execute(claims.NEXT_DUE, {"excluded": list(excluded)}).scalar()
         return moment
 
-    def idle(self, seconds: float) -> bool:
-        """Whether nothing is being sent and nothing is due within `seconds`."""
+    def idle(self, seconds: float, excluded: Collection[str] = ()) -> bool:
+        """Whether nothing is being sent, and nothing but that of `excluded` sources is due within `seconds`."""
         with reading(self._engine) as connection:
-            due: int | None = connection.execute(claims.NEXT_DUE).scalar()
+            due: int | None = connection.execute(claims.NEXT_DUE, {"excluded": list(excluded)}).scalar()
             if due is not None and due - clock.now() < clock.microseconds(seconds):
                 return False
             return connection.execute(settlements.STILL_HELD).first() is None

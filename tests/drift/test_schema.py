@@ -43,9 +43,9 @@ FILL = (
     "INSERT INTO history (recording_id, at, to_status, attempt) SELECT id, 1, status, 1 FROM recording",
 )
 OFTEN: Mapping[str, tuple[Executable, Mapping[str, Any]]] = {
-    "claim": (claims.CLAIMABLE, {"now": ROWS, "most": 8}),
+    "claim": (claims.CLAIMABLE, {"now": ROWS, "most": 8, "excluded": ["nobody"]}),
     "claim one": (claims.CLAIMABLE_ONE, {"id": 10}),
-    "next due": (claims.NEXT_DUE, {}),
+    "next due": (claims.NEXT_DUE, {"excluded": ["nobody"]}),
     "known": (arrivals.KNOWN, {"source_id": 1, "paths": [b"call-3", b"call-6"]}),
     "suspects": (arrivals.SUSPECTS, {"source_id": 1, "after": 0}),
     "disposals": (followups.DISPOSALS_DUE, {"now": ROWS, "most": 8}),

@@ -117,9 +117,6 @@ def test_p5_a_file_whose_stream_always_breaks_stops_no_other(tmp_path: Path, cod
         assert len(site.badges(emulator.store)) == FILES
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a pause is for all sources, and its probes go through one source's backlog first"
-)
 def test_p5_a_connection_that_is_not_permitted_stops_no_other_source(tmp_path: Path) -> None:
     fault = Fault(moment=Moment.BEFORE_FIRST_BYTE, code="PERMISSION_DENIED", match="client-poisoned")
     with EmulatorProcess(tmp_path / "store", faults=[fault]) as emulator:
@@ -137,3 +134,28 @@ def test_p5_a_connection_that_is_not_permitted_stops_no_other_source(tmp_path: P
             service.until_logged("service_paused: permission_denied")
             site.drop("call.wav", wav(0.1, seed=FILES), folder=permitted)
             service.until(lambda: site.statuses().get("call.wav") == "done", seconds=3)
+
+
+def test_p5_one_run_delivers_what_the_key_may_and_leaves_the_rest(tmp_path: Path) -> None:
+    fault = Fault(moment=Moment.BEFORE_FIRST_BYTE, code="PERMISSION_DENIED", match="client-poisoned")
+    with EmulatorProcess(tmp_path / "store", faults=[fault]) as emulator:
+        site = site_for(tmp_path, emulator.address)
+        denied, permitted = tmp_path / "denied", tmp_path / "permitted"
+        site.configure(
+            upload=QUICK,
+            speechsense={"operations_endpoint": None},
+            sources=[{"name": folder.name, "path": str(folder)} for folder in (denied, permitted)],
+        )
+        for number in range(FILES):
+            site.drop(f"denied-{number}.wav", wav(0.1, seed=number), POISONED, folder=denied)
+        site.once(code=1)
+        for number in range(FILES):
+            site.drop(f"call-{number}.wav", wav(0.1, seed=number), folder=permitted)
+
+        site.once(code=1)
+
+        rows = site.rows()
+        assert {row["status"] for row in rows.values() if row["source"] == "permitted"} == {"done"}
+        left = [row for row in rows.values() if row["source"] == "denied"]
+        assert {(row["status"], row["attempts"]) for row in left} == {("pending", 0)}
+        assert "permission_denied" in {row["reason"] for row in left}
