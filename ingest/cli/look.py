@@ -84,8 +84,13 @@ def list_recordings(
 def _print_overview(now: Overview) -> None:
     service = now.service
     print(f"Service: {service.state.value} since {moment_shown(service.since)}, version {service.version or '-'}")
-    if service.detail:
-        print(f"  {service.detail}")
+    for said in (
+        "The last `run --once` ended then." if service.once and service.ended else None,
+        service.detail,
+        now.silence,
+    ):
+        if said:
+            print(f"  {said}")
     width = max((len(source.name) for source in now.sources), default=0)
     for source in now.sources:
         print(f"{source.name:<{width}}  {_state_of(source)}; {_counts_of(source)}")

@@ -54,6 +54,7 @@ class _Started:
     parts: Parts
     loops: Loops
     instance_id: int
+    newest_change: int
 
 
 class Service:
@@ -77,7 +78,7 @@ class Service:
 
     def run(self) -> None:
         """Runs until it is stopped. Raises StateUnusable when the state cannot be used."""
-        with self._started() as started:
+        with self._started(Kind.SERVICE) as started:
             for name, intake in started.parts.intakes.items():
                 started.loops.start(f"intake-{name}", intake.run)
             if started.parts.tracker:
@@ -91,9 +92,8 @@ class Service:
 
     def run_once(self) -> Run:
         """Uploads everything that is there, then ends. Raises StateUnusable when the state cannot be used."""
-        with self._started() as started:
+        with self._started(Kind.ONCE) as started:
             views = started.store.views
-            newest = views.newest_change()
             intakes = [
                 started.loops.start(f"intake-{name}", intake.run_once) for name, intake in started.parts.intakes.items()
             ]
@@ -111,7 +111,9 @@ class Service:
                 for source in views.sources()
                 if source.configured and not source.available
             )
-            return Run(views.changes_after(newest), views.counts(), paused.detail if paused else None, away)
+            return Run(
+                views.changes_after(started.newest_change), views.counts(), paused.detail if paused else None, away
+            )
 
     def _until(self, reached: Callable[[], bool]) -> None:
         wait = _LOOK_FIRST_SECONDS
@@ -120,7 +122,7 @@ class Service:
             wait = min(wait * 2, _LOOK_SECONDS)
 
     @contextmanager
-    def _started(self) -> Iterator[_Started]:
+    def _started(self, kind: Kind) -> Iterator[_Started]:
         file = database_file(self._settings.state.url)
         require_file(file)
         with sole_service(file):
@@ -131,7 +133,7 @@ class Service:
                 open_store(file, thorough=True) as store,
                 Client.connect(self._settings.speechsense, self._environment) as client,
             ):
-                started = self._start(store, client)
+                started = self._start(kind, store, client)
                 try:
                     yield started
                 finally:
@@ -139,9 +141,10 @@ class Service:
                 if started.loops.fatal is not None:
                     raise started.loops.fatal
 
-    def _start(self, store: Store, client: Client) -> _Started:
-        instance_id = store.instances.start(Kind.SERVICE, host_of(self._settings), __version__)
+    def _start(self, kind: Kind, store: Store, client: Client) -> _Started:
+        instance_id = store.instances.start(kind, host_of(self._settings), __version__)
         store.instances.register_sources({source.name: source.path for source in self._settings.sources})
+        newest_change = store.views.newest_change()  # what a killed run left unconfirmed is news of this one
         _take_over(store)
         store.deliveries.bring_forward(self._settings.upload.retry_max_seconds)
         parts = build(self._settings, store, client, self._progress, instance_id)
@@ -149,7 +152,7 @@ class Service:
         loops.start("heartbeat", lambda stop: _beat(store, instance_id, stop))
         for number in range(self._settings.upload.concurrency):
             loops.start(f"sender-{number + 1}", parts.senders.run)
-        return _Started(store, client, parts, loops, instance_id)
+        return _Started(store, client, parts, loops, instance_id, newest_change)
 
     def _end(self, started: _Started) -> None:
         self._stop.set()
@@ -162,8 +165,10 @@ class Service:
             started.store.commits.give_up()
             started.loops.join(_ABORT_SECONDS)
         started.store.commits.give_up()
+        paused = started.parts.pause.paused
+        why = (paused.reason, paused.detail) if paused else (None, None)
         with suppress(StateUnusable):
-            started.store.instances.say(started.instance_id, ServiceState.STOPPED)
+            started.store.instances.say(started.instance_id, ServiceState.STOPPED, *why)
 
 
 def _beat(store: Store, instance_id: int, stop: threading.Event) -> None:

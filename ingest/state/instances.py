@@ -21,9 +21,10 @@ from ingest.state.tables import instance, recording, source, upload
 
 
 class Kind(StrEnum):
-    """What a process is there for."""
+    """What a process is there for. ONCE: it sends what is there, then ends, and is started again by cron."""
 
     SERVICE = "service"
+    ONCE = "once"
     COMMAND = "command"
 
 
@@ -145,7 +146,7 @@ class Instances:
 def _forget_the_dead(connection: Connection) -> None:
     sending = recording.c.status == literal_column(f"'{Status.SENDING.value}'")
     in_use = select(recording.c.id).where(sending, recording.c.instance_id == instance.c.id).exists()
-    newest = select(func.max(instance.c.id)).where(instance.c.kind == Kind.SERVICE.value).scalar_subquery()
+    newest = select(func.max(instance.c.id)).where(instance.c.kind != Kind.COMMAND.value).scalar_subquery()
     rows = connection.execute(
         select(instance.c.id, instance.c.process).where(~in_use, instance.c.id.is_distinct_from(newest))
     )

@@ -82,13 +82,20 @@ class SourceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceView:
-    """How the service does; STOPPED when no living process says otherwise."""
+    """How the service does; STOPPED when no living process says otherwise.
+
+    `once`: the newest was `run --once`, which is to end. `ended`: it said so itself, it was not killed.
+    `heard_at`: when it last could say that it lives.
+    """
 
     state: ServiceState
     reason: Reason | None
     detail: str | None
     since: int | None
     version: str | None
+    once: bool = False
+    ended: bool = False
+    heard_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

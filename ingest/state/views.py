@@ -155,25 +155,39 @@ class Views:
 
     def service(self) -> ServiceView:
         """What the newest service process says of itself, and whether it lives."""
-        newest = select(instance).where(instance.c.kind == Kind.SERVICE.value).order_by(instance.c.id.desc()).limit(1)
+        serving = instance.c.kind.in_([Kind.SERVICE.value, Kind.ONCE.value])
+        newest = select(instance).where(serving).order_by(instance.c.id.desc()).limit(1)
         with reading(self._engine) as connection:
             row = connection.execute(newest).first()
         if row is None:
             return ServiceView(state=ServiceState.STOPPED, reason=None, detail=None, since=None, version=None)
-        if row.state != ServiceState.STOPPED.value and not lives(row.process):
-            detail = "The service ended without saying so: it was killed, or the machine went down."
-            return ServiceView(
-                state=ServiceState.STOPPED, reason=None, detail=detail, since=row.heartbeat_at, version=row.version
-            )
-        reason = Reason(row.reason) if row.reason else None
-        state = ServiceState(row.state)
-        return ServiceView(state=state, reason=reason, detail=row.detail, since=row.since, version=row.version)
+        ended = row.state == ServiceState.STOPPED.value
+        killed = not ended and not lives(row.process)
+        detail = "The service ended without saying so: it was killed, or the machine went down."
+        return ServiceView(
+            state=ServiceState.STOPPED if killed else ServiceState(row.state),
+            reason=Reason(row.reason) if row.reason and not killed else None,
+            detail=detail if killed else row.detail,
+            since=row.heartbeat_at if killed else row.since,
+            version=row.version,
+            once=row.kind == Kind.ONCE.value,
+            ended=ended,
+            heard_at=row.heartbeat_at,
+        )
 
     def counts(self) -> Mapping[Status, int]:
         """How many recordings stand in each status."""
         statement = select(recording.c.status, func.count()).group_by(recording.c.status)
         with reading(self._engine) as connection:
             return {Status(status): count for status, count in connection.execute(statement)}
+
+    def disposals_failed(self, most: int) -> tuple[int, Sequence[int]]:
+        """How many delivered recordings have files that could not be deleted or moved, and the ids of up to `most`."""
+        failed = recording.c.disposal == Disposal.FAILED.value
+        with reading(self._engine) as connection:
+            count: int = connection.execute(select(func.count()).where(failed)).scalar_one()
+            ids = select(recording.c.id).where(failed).order_by(recording.c.id).limit(most)
+            return count, list(connection.execute(ids).scalars()) if count else []
 
     def sending(self) -> bool:
         """Whether anything is being sent now."""

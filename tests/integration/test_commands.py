@@ -237,7 +237,7 @@ def test_status_prints_the_keys_of_the_contract(furnished: Site) -> None:
     assert now["service"]["state"] == "stopped"
     assert now["oldest_pending_seconds"] is None
     told = furnished.ingest("status", "--check", code=1)
-    assert "not running" in told.stderr
+    assert "1 failed" in told.stderr
     assert "1 failed; look with `ingest list --status failed`" in told.stderr
     assert "1 unconfirmed" in told.stderr
     assert "Service: stopped" in told.stdout
