@@ -18,6 +18,8 @@ from ingest.state.store import Store
 
 _MAY_EXIST = "it may exist at SpeechSense and would be paid for twice. If that is meant, add --accept-duplicates."
 
+_RESTORED = f"the state was restored since it was judged last: {_MAY_EXIST}"
+
 _NEWER = "a newer recording has that file now: {}. Name that one if it is meant."
 
 
@@ -75,7 +77,10 @@ def _retry_one(settings: Settings, store: Store, view: RecordingView, *, accept:
         return _say(view, str(error))
     if may_exist and judged.status is not Status.PENDING:
         return _say(view, f"left as it is: {judged.detail}")
-    if not store.decisions.put_back(view.id, view.status, judged, possible_duplicate=may_exist):
+    in_doubt = judged.status is Status.PENDING and store.views.in_doubt(view.id, judged.audio)
+    if in_doubt and not accept:
+        return _say(view, _RESTORED)
+    if not store.decisions.put_back(view.id, view.status, judged, possible_duplicate=may_exist or in_doubt):
         newer = _newer(store, view, judged.path)
         meanwhile = "it changed meanwhile; look at it with `ingest show`."
         return _say(view, meanwhile if newer is None else _NEWER.format(newer))

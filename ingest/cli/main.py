@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "skip": "ingest.cli.act:skip",
     "rename-source": "ingest.cli.rename:rename_source",
     "send": "ingest.cli.send:send",
+    "backup": "ingest.cli.keep:backup",
+    "restore": "ingest.cli.keep:restore",
     "demo": "ingest.cli.trial:demo",
     "emulator": "ingest.cli.trial:emulator",
 }

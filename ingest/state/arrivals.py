@@ -14,6 +14,7 @@ from ingest.state import clock, transitions
 from ingest.state.bell import Bell
 from ingest.state.commits import Commits
 from ingest.state.reading import reading
+from ingest.state.restoration import held_if_in_doubt, restored_at
 from ingest.state.tables import history, recording, source
 from ingest.state.twins import twins
 
@@ -184,6 +185,7 @@ class _Batch:
     def __init__(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
         self._connection = connection
         self._at = clock.now()
+        self._restored_at = restored_at(connection)
         self._source_ids: dict[str, int] = {}
         self._newest: dict[tuple[str, bytes], Known] = {}
         for name in {arrival.source for arrival in arrivals}:
@@ -201,6 +203,7 @@ class _Batch:
             return False
         if before is None and _is_lonely_sidecar(arrival) and self._is_in_a_pair(arrival):
             return False
+        arrival = held_if_in_doubt(self._connection, self._restored_at, arrival, before)
         taken = self._take(before, arrival)
         if taken and arrival.metadata_path is not None and arrival.audio is not None and not _is_gone(arrival):
             self._retire_lonely_sidecar(arrival)

@@ -96,6 +96,7 @@ class Decisions:
             if not _has_the_file(connection, recording_id):
                 return [False]
             values = {"reason": Reason.ANSWER_LOST.value, "next_attempt_at": at, "failing_since": None}
+            values["ready_at"] = _row(connection, recording_id).ready_at or at  # one held by a restored state has none
             values["detail"] = "An operator found that it had not arrived."
             changed = _change(connection, recording_id, (Status.UNCONFIRMED, Status.PENDING), values)
             if changed:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -87,12 +89,19 @@ class _SameFile:
             )
 
 
+def fault_found(answer: str) -> str | None:
+    """What `PRAGMA quick_check(1)` or `integrity_check(1)` answered, in one line; None where it found nothing."""
+    return None if answer == "ok" else answer.splitlines()[-1].rstrip(".")
+
+
 def create_file(file: Path) -> bool:
     """Makes an empty database file that only its owner reads; False when there is one already.
 
-    Raises StateUnusable when the folder is missing, not writable, or on a network file system.
+    Raises StateUnusable when the folder is missing, not writable, or on a network file system, and where a log is left
+    of a database that is not there.
     """
     require_local(file)
+    _refuse_lonely_log(file)
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except FileExistsError:
@@ -108,32 +117,103 @@ def create_file(file: Path) -> bool:
 def require_file(file: Path) -> None:
     """Raises StateUnusable unless `file` is there, on a local file system, and this user can write it."""
     try:
-        there = file.exists()
+        status = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        _refuse_lonely_log(file)
+        raise _missing(file) from None
     except OSError as error:
         raise StateUnusable(
             f"The state database {file} cannot be reached: {error.strerror}.",
             "Run the command as the user of the service (sudo -u speechsense-ingest).",
         ) from error
-    if not there:
+    if not stat.S_ISREG(status.st_mode):
         raise StateUnusable(
-            f"There is no state database at {file}.",
-            "If its disk is not mounted, mount it; only on a first installation run `ingest migrate` to make one"
-            " (an empty database would send everything again).",
+            f"{file}, which state.url names, is not a file.", "Let state.url name the database itself, not its folder."
         )
+    _refuse_lonely_log(file)
     require_local(file)
-    if not os.access(file, os.R_OK | os.W_OK):
+    _require_rights(file, status.st_uid)
+
+
+def _missing(file: Path) -> StateUnusable:
+    if restoring_name(file).exists():
+        return StateUnusable(
+            f"There is no state database at {file}: `ingest restore` was broken off.",
+            "Run it again with the same backup.",
+        )
+    return StateUnusable(
+        f"There is no state database at {file}.",
+        "If its disk is not mounted, mount it; only on a first installation run `ingest migrate` to make one"
+        " (an empty database would send everything again).",
+    )
+
+
+def restoring_name(file: Path) -> Path:
+    """What a backup is called while it is made ready to be put in place of `file`."""
+    return Path(os.path.realpath(file) + ".restoring")
+
+
+def _refuse_lonely_log(file: Path) -> None:
+    """Its log holds the newest changes of a database; beside none, or an empty one, SQLite would throw them away."""
+    log = Path(os.path.realpath(file) + "-wal")
+    try:
+        lonely = log.stat().st_size > 0 and not (file.exists() and file.stat().st_size)
+    except OSError:
+        return
+    if lonely:
         raise StateUnusable(
-            f"The state database {file} cannot be read and written by this user.",
-            "Run the command as the user of the service (sudo -u speechsense-ingest).",
+            f"There is no state database at {file}, but {log.name} holds its newest changes.",
+            "Bring the database back beside it, or put the newest backup in place with `ingest restore`.",
         )
 
 
-def _give_to_owner(descriptor: int, file: Path) -> None:
-    """A lock that root made belongs to whom the database belongs, or the service could not take it any more."""
+def _require_rights(file: Path, owner: int) -> None:
+    if os.access(file, os.R_OK | os.W_OK) and os.access(file.parent, os.W_OK | os.X_OK):
+        return
+    if os.statvfs(file).f_flag & os.ST_RDONLY:
+        raise StateUnusable(
+            f"The state database {file} lies on a disk that is mounted read-only.",
+            "Mount it for writing (a disk with errors is mounted so: look at the kernel's log); under systemd its"
+            " folder must be in ReadWritePaths= of the unit.",
+        )
+    if owner != os.geteuid():
+        mend = f"Run the command as the user of the service (sudo -u {_name_of(owner)})."
+    else:
+        mend = "Give its owner the right to read and write it and its folder (chmod u+rwX)."
+    raise StateUnusable(f"The state database {file} cannot be read and written by this user.", mend)
+
+
+def _name_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"#{user}"
+
+
+def give_to_owner(descriptor: int, file: Path) -> None:
+    """What root makes belongs to whom the database `file` (or its folder) belongs, or the service could not use it."""
     with suppress(OSError):
-        owner = os.stat(file)
+        owner = os.stat(file if file.exists() else file.parent)
         if os.geteuid() == 0 and os.fstat(descriptor).st_uid != owner.st_uid:
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def sync_file(file: Path) -> None:
+    """Returns once what is in `file` is on disk."""
+    _sync(file, os.O_RDWR)
+
+
+def sync_folder(folder: Path) -> None:
+    """Returns once the names in `folder` are on disk."""
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def require_folder(file: Path) -> None:
@@ -167,7 +247,7 @@ def sole_service(file: Path) -> Iterator[None]:
             f"The lock {lock} of the state database cannot be made: {error.strerror}.",
             "The service must be able to write to the folder of its state.",
         ) from error
-    _give_to_owner(descriptor, file)
+    give_to_owner(descriptor, Path(os.path.realpath(file)))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

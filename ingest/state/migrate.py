@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 
-def migrate(file: Path, revision: str = "head") -> str:
+def migrate(file: Path, revision: str = "head", *, copy_beside: bool = True) -> str:
     """Makes the database `file` when there is none, and brings it to `revision`; returns the schema it has then.
 
-    Raises StateUnusable when it cannot, UsageFault for a revision that does not exist. Loads Alembic (0.2 s).
+    `copy_beside`: what is there is copied first. Raises StateUnusable when it cannot be done, UsageFault for a
+    revision that does not exist. Loads Alembic (0.2 s).
     """
     from alembic import command  # noqa: PLC0415 - only a migration pays for loading it
     from alembic.util.exc import CommandError  # noqa: PLC0415
@@ -43,7 +44,7 @@ def migrate(file: Path, revision: str = "head") -> str:
             return target
         if before is None and not made:
             _refuse_other_tables(engine, file)
-        if before is not None:
+        if before is not None and copy_beside:
             _copy_beside(file, before)
         with _whole_tables(engine) as connection:
             configuration = _alembic(connection)
@@ -57,7 +58,7 @@ def migrate(file: Path, revision: str = "head") -> str:
             f"The schema cannot be brought to {revision}: {error}.", "Name a schema that exists."
         ) from error
     except DBAPIError as error:
-        raise _unusable(error) from error
+        raise unusable(error) from error
     finally:
         engine.dispose()
 
@@ -82,31 +83,38 @@ def _whole_tables(engine: Engine) -> Iterator[Connection]:
             cursor.execute("PRAGMA foreign_keys=ON")
 
 
-def bring_to_newest(file: Path) -> str | None:
-    """Migrates an older database that exists, keeping a backup; returns its schema before, or None if it was newest."""
+def bring_to_newest(file: Path, *, copy_beside: bool = True) -> str | None:
+    """Migrates an older database that exists; returns its schema before, or None if it was newest.
+
+    `copy_beside`: what is there is copied first.
+    """
     require_file(file)
     engine = open_engine(file)
     try:
-        before = schema_of(engine, file)
+        before = required_schema(engine, file)
     finally:
         engine.dispose()
-    if before is None:
-        _refuse_foreign(file)
     if before == SCHEMAS[-1]:
         return None
-    migrate(file)
+    migrate(file, copy_beside=copy_beside)
     return before
 
 
 def require_newest(engine: Engine, file: Path) -> None:
     """Raises StateUnusable unless the database has the schema of this program."""
-    schema = schema_of(engine, file)
-    if schema is None:
-        _refuse_foreign(file)
+    schema = required_schema(engine, file)
     if schema != SCHEMAS[-1]:
         raise StateUnusable(
             f"The state database {file} has the older schema {schema}.", "Run `ingest migrate` once; it keeps a backup."
         )
+
+
+def required_schema(engine: Engine, file: Path) -> str:
+    """The schema of the database. Raises StateUnusable where it has none, or one that is newer than the program."""
+    schema = schema_of(engine, file)
+    if schema is None:
+        _refuse_foreign(file)
+    return schema
 
 
 def schema_of(engine: Engine, file: Path) -> str | None:
@@ -117,7 +125,7 @@ def schema_of(engine: Engine, file: Path) -> str | None:
                 return None
             schema = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     except DBAPIError as error:
-        raise _unusable(error) from error
+        raise unusable(error) from error
     if schema is not None and schema not in SCHEMAS:
         raise StateUnusable(
             f"The state database {file} has the schema {schema}, which this program does not know.",
@@ -126,7 +134,8 @@ def schema_of(engine: Engine, file: Path) -> str | None:
     return schema
 
 
-def _unusable(error: DBAPIError) -> StateUnusable:
+def unusable(error: DBAPIError) -> StateUnusable:
+    """The sentence for a database that SQLite refuses: damaged, or not to be used now."""
     if is_damage(error):
         return damaged(error)
     return StateBusy(f"The state database cannot be used now: {error.orig}.", "Look at its disk, then try again.")
@@ -138,7 +147,7 @@ def _refuse_other_tables(engine: Engine, file: Path) -> None:
             _refuse_foreign(file)
 
 
-def _refuse_foreign(file: Path) -> None:
+def _refuse_foreign(file: Path) -> NoReturn:
     raise StateUnusable(
         f"{file} is not a state database of this program, or an empty one.",
         "Correct state.url; only on a first installation run `ingest migrate`.",

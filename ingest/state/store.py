@@ -16,7 +16,7 @@ from ingest.state.bell import Bell
 from ingest.state.commits import Commits, damaged, is_passing
 from ingest.state.decisions import Decisions
 from ingest.state.deliveries import Deliveries
-from ingest.state.engine import open_engine, require_file
+from ingest.state.engine import fault_found, open_engine, require_file
 from ingest.state.instances import Instances
 from ingest.state.migrate import require_newest
 from ingest.state.views import Views
@@ -49,12 +49,12 @@ def open_store(file: Path, *, thorough: bool = False) -> Iterator[Store]:
         if thorough:
             try:
                 with engine.connect() as connection:
-                    found = connection.execute(text("PRAGMA quick_check(1)")).scalar()
+                    found = fault_found(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
             except DBAPIError as error:
                 if is_passing(error):
                     raise StateBusy(f"The state database cannot be read: {error.orig}.", "Look at its disk.") from error
                 raise damaged(error) from error
-            if found != "ok":
+            if found is not None:
                 raise StateUnusable(
                     f"The state database {file} is damaged: {found}.",
                     "Keep a copy of the file, and bring back the newest backup.",

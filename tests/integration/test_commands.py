@@ -19,7 +19,8 @@ from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
 from tests.support.service import COMMAND, GIVEN, Result, Site, run_ingest, surroundings
 
-COMMANDS = ["run", "migrate", "check", "status", "list", "show", "retry", "resolve", "skip", "send", "demo", "emulator"]
+COMMANDS = ["run", "migrate", "check", "status", "list", "show", "retry", "resolve", "skip", "send"]
+COMMANDS += ["backup", "restore", "demo", "emulator"]
 # CONTRACT.md, "`list --json` and `show --json`" and "`status --json`"
 RECORDING_KEYS = re.findall(
     r"\w+",
