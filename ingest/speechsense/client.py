@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from yandex.cloud.operation.operation_pb2 import Operation
 from yandex.cloud.operation.operation_service_pb2_grpc import OperationServiceStub
+from yandex.cloud.speechsense.v1.talk_service_pb2 import SearchTalkRequest, SearchTalkResponse
 
 from ingest.failures import AttemptFailure, UsageFault
 from ingest.recording import Reason, RequestIds
@@ -45,6 +46,11 @@ class Client:
             "/yandex.cloud.speechsense.v1.TalkService/UploadBadge",
             request_serializer=serialize,
             response_deserializer=Operation.FromString,
+        )
+        self.search = uploads.unary_unary(
+            "/yandex.cloud.speechsense.v1.TalkService/Search",
+            request_serializer=SearchTalkRequest.SerializeToString,
+            response_deserializer=SearchTalkResponse.FromString,
         )
 
     @classmethod

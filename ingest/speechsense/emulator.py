@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -12,12 +13,12 @@ from typing import Final, Self
 import grpc
 from yandex.cloud.operation.operation_pb2 import Operation
 from yandex.cloud.operation.operation_service_pb2 import GetOperationRequest
-from yandex.cloud.speechsense.v1.talk_service_pb2 import StreamTalkRequest
+from yandex.cloud.speechsense.v1.talk_service_pb2 import SearchTalkRequest, SearchTalkResponse, StreamTalkRequest
 
 from ingest.failures import UsageFault
 from ingest.speechsense.channel import is_loopback
 from ingest.speechsense.emulator_faults import Fault, FaultPlan, faults_from_json, faults_to_json
-from ingest.speechsense.emulator_services import OperationService, TalkService
+from ingest.speechsense.emulator_services import OperationService, SearchService, TalkService
 from ingest.speechsense.emulator_store import Badge, Store, read_badges
 
 __all__ = ["Badge", "Emulator", "EmulatorSettings", "Fault", "faults_from_json", "faults_to_json", "read_badges"]
@@ -34,7 +35,8 @@ class EmulatorSettings:
     `listen`: `host:port`, port 0 takes a free one; without `tls` (certificate and key, PEM files) loopback only.
     `store`: a folder for audio and `badges.jsonl`, None keeps only the hashes. `accept_keys`: the API keys and tokens
     that are let in, None lets in every one. `operation_seconds`: how long an operation runs. Without `keep_audio` the
-    store gets the hashes alone (writing the audio takes a third of the emulator's time).
+    store gets the hashes alone (writing the audio takes a third of the emulator's time). `index_seconds`: how long
+    after its operation a Search finds a badge's talks; without `search_filters` it finds all, whatever it is asked for.
     """
 
     listen: str = "127.0.0.1:0"
@@ -43,6 +45,8 @@ class EmulatorSettings:
     tls: tuple[Path, Path] | None = None
     accept_keys: frozenset[str] | None = None
     operation_seconds: float = 0.5
+    index_seconds: float = 0
+    search_filters: bool = True
     faults: tuple[Fault, ...] = ()
 
 
@@ -126,12 +130,20 @@ class Emulator:
 
 
 def _handlers(settings: EmulatorSettings, store: Store) -> tuple[grpc.GenericRpcHandler, ...]:
-    talks = TalkService(store, FaultPlan(settings.faults), settings.accept_keys)
+    plan = FaultPlan(settings.faults)
+    talks = TalkService(store, plan, settings.accept_keys)
+    indexed = timedelta(seconds=settings.operation_seconds + settings.index_seconds)
+    searches = SearchService(store, plan, settings.accept_keys, indexed, filters=settings.search_filters)
     operations = OperationService(store, settings.operation_seconds, settings.accept_keys)
     upload = grpc.stream_unary_rpc_method_handler(
         talks.upload_badge,
         request_deserializer=StreamTalkRequest.FromString,
         response_serializer=Operation.SerializeToString,
+    )
+    search = grpc.unary_unary_rpc_method_handler(
+        searches.search,
+        request_deserializer=SearchTalkRequest.FromString,
+        response_serializer=SearchTalkResponse.SerializeToString,
     )
     get = grpc.unary_unary_rpc_method_handler(
         operations.get,
@@ -139,7 +151,7 @@ def _handlers(settings: EmulatorSettings, store: Store) -> tuple[grpc.GenericRpc
         response_serializer=Operation.SerializeToString,
     )
     return (
-        grpc.method_handlers_generic_handler(TALK_SERVICE, {"UploadBadge": upload}),
+        grpc.method_handlers_generic_handler(TALK_SERVICE, {"UploadBadge": upload, "Search": search}),
         grpc.method_handlers_generic_handler(OPERATION_SERVICE, {"Get": get}),
     )
 

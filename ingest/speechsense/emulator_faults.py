@@ -21,6 +21,7 @@ class Fault:
     every one. `after_seconds`: waits so long first. `match`: only uploads one of whose metadata values contains it.
     `makes_badge`: (after the last byte) the badge is made all the same. `retry_after_seconds` travels as RetryInfo.
     `operation_error`: (after the last byte) nothing goes wrong now, but the operation ends with this error.
+    `search`: it is no upload but a Search that goes wrong, whatever the moment; `match` then looks at its four ids.
     """
 
     moment: Moment
@@ -32,6 +33,7 @@ class Fault:
     retry_after_seconds: float | None = None
     message: str = ""
     operation_error: str = ""
+    search: bool = False
 
     @property
     def status(self) -> grpc.StatusCode | None:
@@ -46,14 +48,14 @@ class FaultPlan:
         self._lock = threading.Lock()
         self._left = [(fault, [fault.times]) for fault in faults]
 
-    def next(self, moment: Moment, values: Iterable[str]) -> Fault | None:
-        """The fault for an upload with these metadata values at this moment, if there is one left."""
+    def next(self, moment: Moment | None, values: Iterable[str]) -> Fault | None:
+        """The fault for an upload with these metadata values at this moment, or for a search, if there is one left."""
         if not self._left:
             return None
         values = tuple(values)
         with self._lock:
             for fault, left in self._left:
-                fits = fault.moment is moment and left[0] != 0
+                fits = (None if fault.search else fault.moment) is moment and left[0] != 0
                 if fits and (fault.match is None or any(fault.match in value for value in values)):
                     if left[0] is not None:
                         left[0] -= 1

@@ -1,4 +1,4 @@
-"""The two services of the emulator: what a stream must look like, what is answered, when a badge is made."""
+"""The services of the emulator: what a stream must look like, what is answered, when a badge is made and found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from yandex.cloud.operation.operation_pb2 import Operation
 from yandex.cloud.speechsense.v1.audio_pb2 import ContainerAudio
-from yandex.cloud.speechsense.v1.talk_service_pb2 import UploadBadgeMetadata, UploadBadgeResponse
+from yandex.cloud.speechsense.v1.talk_service_pb2 import (
+    SearchTalkResponse,
+    UploadBadgeMetadata,
+    UploadBadgeResponse,
+)
 
 from ingest.failures import Moment
 from ingest.recording import Container
@@ -27,6 +31,9 @@ LARGEST_VALUE_BYTES: Final = 1024
 MOST_FIELDS: Final = 200
 ABORT_SECONDS: Final = 0.05
 TALKS_OF_A_BADGE: Final = 2
+LARGEST_PAGE: Final = 1000
+SEARCH_IDS: Final = ("organization_id", "space_id", "connection_id", "project_id")
+USER_KEYS: Final = "userMeta."
 CONTAINERS: Final = {
     ContainerAudio.CONTAINER_AUDIO_TYPE_WAV: Container.WAV,
     ContainerAudio.CONTAINER_AUDIO_TYPE_MP3: Container.MP3,
@@ -123,6 +130,44 @@ class TalkService:
             _fail(fault, gone)
 
 
+class SearchService:
+    """`TalkService.Search` over the talks of the badges that were made, by their connection and its keys."""
+
+    def __init__(
+        self, store: Store, plan: FaultPlan, accept_keys: frozenset[str] | None, indexed: timedelta, *, filters: bool
+    ) -> None:
+        self._store = store
+        self._plan = plan
+        self._accept_keys = accept_keys
+        self._indexed = indexed
+        self._filters = filters
+
+    def search(self, request: Any, context: grpc.ServicerContext) -> SearchTalkResponse:
+        """The talks that every filter fits, oldest first; those that are not indexed yet are not there."""
+        _send_request_ids(context)
+        gone = threading.Event()
+        context.add_callback(gone.set)
+        try:
+            _authorize(context, self._accept_keys)
+            wanted = _read_search(request)
+            fault = self._plan.next(None, (getattr(request, name) for name in SEARCH_IDS))
+            if fault is not None:
+                _fail(fault, gone)
+        except Refusal as refusal:
+            _refuse(context, refusal)
+        oldest = datetime.fromisoformat(now()) - self._indexed
+        badges = [
+            badge
+            for badge in self._store.badges()
+            if badge.connection_id == request.connection_id
+            and datetime.fromisoformat(badge.created_at) <= oldest
+            and not badge.error
+            and (not self._filters or all(badge.fields.get(key) in values for key, values in wanted))
+        ]
+        talk_ids = [talk_id for badge in badges for talk_id in _talk_ids(badge)]
+        return SearchTalkResponse(talk_ids=talk_ids[: request.page_size or 100], talks_count=len(talk_ids))
+
+
 class OperationService:
     """`OperationService.Get`."""
 
@@ -192,6 +237,23 @@ def _read_heads(requests: Iterator[Any]) -> _Heads:
     return _Heads(metadata.connection_id, dict(metadata.fields), container)
 
 
+def _read_search(request: Any) -> list[tuple[str, list[str]]]:
+    """Key and values of each filter. Raises Refusal."""
+    for name in SEARCH_IDS:
+        if not getattr(request, name):
+            raise _bad_field(name, "the id is empty")
+    if not 0 <= request.page_size <= LARGEST_PAGE:
+        raise _bad_field("page_size", f"a page has 1 to {LARGEST_PAGE} entries")
+    wanted = []
+    for each in request.filters:
+        if each.WhichOneof("filter") != "any_match" or not each.any_match.values:
+            raise _bad_field("filters", "only a filter with any_match and values is known here")
+        if not each.key.startswith(USER_KEYS) or each.key == USER_KEYS:
+            raise _bad_field("filters.key", f"only {USER_KEYS}KEY is known here")
+        wanted.append((each.key.removeprefix(USER_KEYS), list(each.any_match.values)))
+    return wanted
+
+
 def _insist_on_whole(reception: Reception, heads: _Heads, context: grpc.ServicerContext, gone: threading.Event) -> None:
     """Raises Refusal for a stream that is not a whole recording of the announced kind.
 
@@ -253,7 +315,9 @@ def _finish(operation: Operation, badge: Badge) -> None:
         operation.error.code = Code.INTERNAL.value[0]
         operation.error.message = badge.error
         return
-    talk_ids = [
-        f"talk-{uuid.uuid5(uuid.NAMESPACE_OID, f'{badge.badge_id} {n}').hex[:20]}" for n in range(TALKS_OF_A_BADGE)
-    ]
-    operation.response.Pack(UploadBadgeResponse(badge_id=badge.badge_id, talk_ids=talk_ids))
+    operation.response.Pack(UploadBadgeResponse(badge_id=badge.badge_id, talk_ids=_talk_ids(badge)))
+
+
+def _talk_ids(badge: Badge) -> list[str]:
+    """The talks that splitting makes of a badge."""
+    return [f"talk-{uuid.uuid5(uuid.NAMESPACE_OID, f'{badge.badge_id} {n}').hex[:20]}" for n in range(TALKS_OF_A_BADGE)]

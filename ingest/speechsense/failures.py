@@ -149,6 +149,12 @@ _OPERATION_MENDS: Final = {
     Reason.REJECTED: "Look for the recording in the SpeechSense console.",
 }
 
+_SEARCH_MENDS: Final = {
+    Reason.PERMISSION_DENIED: "Its service account needs the role speech-sense.data.viewer or speech-sense.data.editor "
+    "on the space.",
+    Reason.REJECTED: "Check the ids and the key in the source's look_up section.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class _Details:
@@ -178,13 +184,29 @@ def translate_operation(error: grpc.RpcError) -> Failure:
 
     An operation that the service no longer knows (NOT_FOUND) or refuses to name is a RecordingFailure with REJECTED.
     """
+    return _translate_question(error, _OPERATION_MENDS, "SpeechSense did not tell what became of the operation")
+
+
+def translate_search(error: grpc.RpcError, private: Collection[str] = ()) -> Failure:
+    """What a failed search means: never anything about the upload it was made for.
+
+    A search that the service does not take as it is (ids, key) is a RecordingFailure with REJECTED.
+    """
+    return _translate_question(error, _SEARCH_MENDS, "SpeechSense did not carry out the search", private)
+
+
+def _translate_question(
+    error: grpc.RpcError, mends: Mapping[Reason, str], told_nothing: str, private: Collection[str] = ()
+) -> Failure:
     code = code_of(error)
-    words = quoted(error.details())
+    words = quoted(error.details(), private)
     verdict = _judge(code, Moment.BEFORE_FIRST_BYTE, error.details())
-    mend = verdict.mend if verdict is _CERTIFICATE else _OPERATION_MENDS.get(verdict.reason, verdict.mend)
+    mend = verdict.mend if verdict is _CERTIFICATE else mends.get(verdict.reason, verdict.mend)
     sentence = verdict.sentence
     if verdict.failure is not ServiceFailure:
-        sentence = "SpeechSense did not tell what became of the operation"
+        sentence = told_nothing
+    elif verdict is _PERMISSION_DENIED:
+        sentence = "SpeechSense knows the API key or token but does not permit it to ask"
     return _failure(replace(verdict, sentence=sentence, mend=mend), code, words, _details_of(error), None)
 
 

@@ -24,7 +24,7 @@ from ingest.speechsense.client import Client, ids_of, stopped
 from ingest.speechsense.failures import ANSWER_LOST, CHECK_NETWORK, quoted, translate, translate_operation
 from ingest.speechsense.feed import AudioStream, Feed
 
-__all__ = ["AudioStream", "Patience", "UploadRequest", "get_operation", "upload_badge"]
+__all__ = ["AudioStream", "Patience", "UploadRequest", "begin", "get_operation", "upload_badge"]
 
 LEAVE_SECONDS: Final = 5.0
 OPERATION_SECONDS: Final = 30.0
@@ -64,7 +64,7 @@ def upload_badge(client: Client, request: UploadRequest, audio: AudioStream, pat
     """
     feed = Feed(*_heads(request), audio)
     audio.attach(feed.is_over)
-    call = _begin(client, client.upload_badge, feed.messages(), request.client_request_id)
+    call = begin(client, client.upload_badge, feed.messages(), request.client_request_id)
     feed.attach(call)
     try:
         with client.under_way(call):
@@ -90,7 +90,7 @@ def get_operation(client: Client, operation_id: str) -> OperationResult:
     RecordingFailure when the service does not know the operation. UsageFault: no operations endpoint is set.
     """
     request = GetOperationRequest(operation_id=operation_id)
-    call = _begin(client, client.operations.Get, request, str(uuid.uuid4()))
+    call = begin(client, client.operations.Get, request, str(uuid.uuid4()))
     try:
         with client.under_way(call):
             operation = call.result(timeout=OPERATION_SECONDS)
@@ -105,7 +105,7 @@ def get_operation(client: Client, operation_id: str) -> OperationResult:
     return OperationResult(state=state, badge_id=_badge_id(operation) or None, talk_ids=talk_ids, error=words)
 
 
-def _begin(client: Client, method: Any, request: Any, client_request_id: str) -> Any:
+def begin(client: Client, method: Any, request: Any, client_request_id: str) -> Any:
     """Starts a call. Raises AttemptFailure (STOPPED) once the client was aborted or closed."""
     metadata = client.metadata(client_request_id)
     if not client.aborted:

@@ -29,11 +29,16 @@ class EmulatorProcess:
         accept_keys: Sequence[str] | None = None,
         operation_seconds: float = 0.5,
         keep_audio: bool = True,
+        index_seconds: float = 0,
+        search_filters: bool = True,
     ) -> None:
         self.store = store
         self.address = listen
         self._options = ["--store", str(store), "--operation-seconds", str(operation_seconds)]
         self._options += ["--faults", faults_to_json(faults)]
+        self._options += ["--index-seconds", str(index_seconds)]
+        if not search_filters:
+            self._options.append("--no-search-filters")
         if not keep_audio:
             self._options.append("--no-audio")
         if tls is not None:

@@ -24,6 +24,8 @@ def main() -> None:
     parser.add_argument("--tls", nargs=2, type=Path)
     parser.add_argument("--accept-key", action="append")
     parser.add_argument("--operation-seconds", type=float, default=0.5)
+    parser.add_argument("--index-seconds", type=float, default=0)
+    parser.add_argument("--no-search-filters", action="store_true")
     parser.add_argument("--faults", default="[]")
     given = parser.parse_args()
     settings = EmulatorSettings(
@@ -33,6 +35,8 @@ def main() -> None:
         tls=None if given.tls is None else (given.tls[0], given.tls[1]),
         accept_keys=None if given.accept_key is None else frozenset(given.accept_key),
         operation_seconds=given.operation_seconds,
+        index_seconds=given.index_seconds,
+        search_filters=not given.no_search_filters,
         faults=faults_from_json(given.faults),
     )
     end = threading.Event()
