@@ -126,3 +126,16 @@ def test_a_clock_that_was_ahead_holds_no_recording_back(site: Site) -> None:
     site.configure(speechsense={"endpoint": site.address})
     site.once()
     assert site.statuses() == {"call.wav": "done"}
+
+
+def test_p6_one_run_answers_for_what_it_took_over(site: Site, emulator: EmulatorProcess) -> None:
+    site.drop("call.wav", wav(0.1, seed=10), SILENT)
+    with site.running() as service:
+        service.until(site.marked)
+        service.process.send_signal(signal.SIGKILL)
+        service.process.wait()
+
+    run = site.once(code=1)
+
+    assert run.stdout.startswith("This run: 0 done, 0 failed, 1 unconfirmed.")
+    assert site.once().stdout.startswith("This run: 0 done, 0 failed, 0 unconfirmed.")
