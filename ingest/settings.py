@@ -32,6 +32,7 @@ class Unconfirmed(StrEnum):
     """What happens to a recording whose answer was lost."""
 
     HOLD = "hold"
+    RESEND = "resend"
 
 
 class Duplicates(StrEnum):

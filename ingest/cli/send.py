@@ -25,7 +25,7 @@ from ingest.intake.look import look, look_outside
 from ingest.intake.pairing import pairing_of
 from ingest.recording import Claim, Known, Stamp, Status
 from ingest.service.signals import on_stop_signals
-from ingest.service.wiring import attempts_of, host_of
+from ingest.service.wiring import attempts_of, host_of, resend_of
 from ingest.settings import Settings, SourceSettings
 from ingest.speechsense.client import Client
 from ingest.state.instances import Kind, ServiceState
@@ -122,7 +122,8 @@ def _beside(source: SourceSettings, path: bytes) -> bytes | None:
 def _delivered(settings: Settings, store: Store, recording_id: int) -> RecordingView:
     """Sends it if it is pending; waits if the service does. A stop signal breaks it off, and is settled."""
     instance_id = store.instances.start(Kind.COMMAND, host_of(settings), __version__)
-    store.instances.take_over()  # nobody else settles what a killed process was sending, where no service runs
+    # Nobody else settles what a killed process was sending, where no service runs.
+    store.instances.take_over(resend_of(settings))
     asked_to_stop = threading.Event()
     with Client.connect(settings.speechsense, os.environ) as client:
 

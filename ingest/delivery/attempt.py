@@ -31,7 +31,7 @@ from ingest.failures import (
     StateUnusable,
 )
 from ingest.recording import Answer, Claim, Disposal, OperationState, Reason, RequestIds, Status
-from ingest.settings import AfterUpload, Duplicates, SourceSettings, UploadSettings
+from ingest.settings import AfterUpload, Duplicates, SourceSettings, Unconfirmed, UploadSettings
 from ingest.speechsense.client import Client
 from ingest.speechsense.methods import Patience, UploadRequest, upload_badge
 from ingest.state.deliveries import Deliveries
@@ -148,7 +148,9 @@ class Attempts:
 
     def _failed(self, claim: Claim, error: IngestError, ids: RequestIds, stream: HeldBackStream | None) -> Settlement:
         now = time.time_ns() // 1000
-        decision = decide(error, claim, self.upload, now, random.random())  # noqa: S311 - only spreads retries
+        source = self.sources.get(claim.source)
+        wish = source.unconfirmed if source else Unconfirmed.HOLD
+        decision = decide(error, claim, self.upload, now, random.random(), wish)  # noqa: S311 - only spreads retries
         told = error.ids if isinstance(error, Failure) and error.ids else ids
         return Settlement(
             claim=claim,
@@ -159,6 +161,7 @@ class Attempts:
             counted=decision.counted,
             next_attempt_at=decision.next_attempt_at,
             failing_since=decision.failing_since,
+            possible_duplicate=decision.possible_duplicate,
             ids=told,
             sha256=stream.sha256 if stream else None,
             sent_at=stream.let_go_at if stream and decision.to is Status.UNCONFIRMED else None,

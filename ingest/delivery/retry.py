@@ -14,7 +14,7 @@ from ingest.failures import (
     RecordingIncomplete,
 )
 from ingest.recording import Claim, Reason, Status
-from ingest.settings import UploadSettings
+from ingest.settings import Unconfirmed, UploadSettings
 
 _MICROSECONDS: Final = 1_000_000
 _HOUR: Final = 3600 * _MICROSECONDS
@@ -22,7 +22,10 @@ _HOUR: Final = 3600 * _MICROSECONDS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Where a recording goes after an attempt that was no success. Times are microseconds since 1970 UTC."""
+    """Where a recording goes after an attempt that was no success. Times are microseconds since 1970 UTC.
+
+    `possible_duplicate`: it is sent again although SpeechSense may have it.
+    """
 
     to: Status
     reason: Reason
@@ -30,16 +33,27 @@ class Decision:
     counted: bool
     next_attempt_at: int | None = None
     failing_since: int | None = None
+    possible_duplicate: bool = False
 
 
-def decide(error: IngestError, claim: Claim, upload: UploadSettings, now: int, chance: float) -> Decision:
-    """The decision for `error`; `chance` (0 to 1) spreads the next attempts of recordings that failed together."""
+def decide(
+    error: IngestError,
+    claim: Claim,
+    upload: UploadSettings,
+    now: int,
+    chance: float,
+    wish: Unconfirmed = Unconfirmed.HOLD,
+) -> Decision:
+    """The decision for `error`; `chance` (0 to 1) spreads the next attempts of recordings that failed together.
+
+    `wish` is what its source wants done where the outcome is unknown.
+    """
     if isinstance(error, RecordingFailure):
         return Decision(to=Status.FAILED, reason=error.reason, detail=str(error), counted=True)
     if isinstance(error, RecordingIncomplete):
         return Decision(to=Status.INCOMPLETE, reason=error.reason, detail=str(error), counted=False)
     if isinstance(error, OutcomeUnknown):
-        return Decision(to=Status.UNCONFIRMED, reason=error.reason, detail=str(error), counted=True)
+        return _in_doubt(error, claim, upload, now, chance, wish)
     if isinstance(error, AttemptFailure) and error.reason is not Reason.STOPPED:
         return _again(error, claim, upload, now, chance)
     # The service paused, the folder is away, or we stop: the recording is not to blame, and keeps its place.
@@ -54,6 +68,36 @@ def decide(error: IngestError, claim: Claim, upload: UploadSettings, now: int, c
     )
 
 
+def resend_at(
+    wish: Unconfirmed, failing_since: int | None, upload: UploadSettings, now: int, chance: float
+) -> int | None:
+    """When a recording whose outcome is unknown is sent again (microseconds), None where it is held.
+
+    It is held as well once it has been failing for give_up_hours: `failed` would say that it cannot be there.
+    """
+    failing_for = now - (failing_since or now)
+    if wish is not Unconfirmed.RESEND or failing_for >= upload.give_up_hours * _HOUR:
+        return None
+    return now + round(_delay_seconds(None, failing_for, upload, chance) * _MICROSECONDS)
+
+
+def _in_doubt(
+    error: OutcomeUnknown, claim: Claim, upload: UploadSettings, now: int, chance: float, wish: Unconfirmed
+) -> Decision:
+    again_at = resend_at(wish, claim.failing_since, upload, now, chance)
+    if again_at is None:
+        return Decision(to=Status.UNCONFIRMED, reason=error.reason, detail=str(error), counted=True)
+    return Decision(
+        to=Status.PENDING,
+        reason=error.reason,
+        detail=f"{error.sentence} It is sent again by itself, and may be there twice then.",
+        counted=True,
+        next_attempt_at=max(again_at, now + round((error.retry_after_seconds or 0.0) * _MICROSECONDS)),
+        failing_since=claim.failing_since or now,
+        possible_duplicate=True,
+    )
+
+
 def _again(error: AttemptFailure, claim: Claim, upload: UploadSettings, now: int, chance: float) -> Decision:
     failing_since = claim.failing_since or now
     if now - failing_since >= upload.give_up_hours * _HOUR:
@@ -64,18 +108,19 @@ def _again(error: AttemptFailure, claim: Claim, upload: UploadSettings, now: int
             " `ingest retry` puts it back.",
             counted=True,
         )
+    delay = _delay_seconds(error.retry_after_seconds, now - failing_since, upload, chance)
     return Decision(
         to=Status.PENDING,
         reason=error.reason,
         detail=str(error),
         counted=True,
-        next_attempt_at=now + round(_delay_seconds(error, now - failing_since, upload, chance) * _MICROSECONDS),
+        next_attempt_at=now + round(delay * _MICROSECONDS),
         failing_since=failing_since,
     )
 
 
-def _delay_seconds(error: AttemptFailure, failing_for: int, upload: UploadSettings, chance: float) -> float:
+def _delay_seconds(asked: float | None, failing_for: int, upload: UploadSettings, chance: float) -> float:
     # Waiting as long as it has been failing doubles the time from attempt to attempt.
     delay = max(upload.retry_initial_seconds, failing_for / _MICROSECONDS)
     delay = min(delay, upload.retry_max_seconds) * (0.75 + 0.5 * chance)
-    return max(delay, error.retry_after_seconds or 0.0)
+    return max(delay, asked or 0.0)

@@ -16,11 +16,11 @@ from ingest.recording import Reason, Status
 from ingest.service.loops import Loops
 from ingest.service.notify import notify
 from ingest.service.signals import on_stop_signals
-from ingest.service.wiring import Parts, build, host_of
+from ingest.service.wiring import Parts, build, host_of, resend_of
 from ingest.settings import Settings
 from ingest.speechsense.client import Client
 from ingest.state.engine import database_file, require_file, sole_service
-from ingest.state.instances import Kind, ServiceState
+from ingest.state.instances import Kind, Resend, ServiceState
 from ingest.state.migrate import bring_to_newest
 from ingest.state.store import Store, open_store
 
@@ -145,11 +145,12 @@ class Service:
         instance_id = store.instances.start(kind, host_of(self._settings), __version__)
         store.instances.register_sources({source.name: source.path for source in self._settings.sources})
         newest_change = store.views.newest_change()  # what a killed run left unconfirmed is news of this one
-        _take_over(store)
+        resend = resend_of(self._settings)
+        _take_over(store, resend)
         store.deliveries.bring_forward(self._settings.upload.retry_max_seconds)
         parts = build(self._settings, store, client, self._progress, instance_id)
         loops = Loops(self._stop, self.stop)
-        loops.start("heartbeat", lambda stop: _beat(store, instance_id, stop))
+        loops.start("heartbeat", lambda stop: _beat(store, instance_id, resend, stop))
         for number in range(self._settings.upload.concurrency):
             loops.start(f"sender-{number + 1}", parts.senders.run)
         return _Started(store, client, parts, loops, instance_id, newest_change)
@@ -171,16 +172,16 @@ class Service:
             started.store.instances.say(started.instance_id, ServiceState.STOPPED, *why)
 
 
-def _beat(store: Store, instance_id: int, stop: threading.Event) -> None:
+def _beat(store: Store, instance_id: int, resend: Resend, stop: threading.Event) -> None:
     """Says that the service lives, and takes over from a command that was killed while it sent."""
     while not stop.wait(_HEARTBEAT_SECONDS):
         store.instances.heartbeat(instance_id)
         if store.views.sending():
-            _take_over(store)
+            _take_over(store, resend)
 
 
-def _take_over(store: Store) -> None:
-    taken = store.instances.take_over()
+def _take_over(store: Store, resend: Resend) -> None:
+    taken = store.instances.take_over(resend)
     if taken.pending or taken.unconfirmed:
         _log.warning(
             "taken_over: pending=%d unconfirmed=%d were being sent by a process that was killed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from ingest.delivery.attempt import Attempts
 from ingest.delivery.disposal import Disposer
 from ingest.delivery.pause import Pause
 from ingest.delivery.progress import Progress
+from ingest.delivery.retry import resend_at
 from ingest.delivery.sender import Senders
 from ingest.delivery.tracker import Tracker
 from ingest.intake.loop import SourceIntake
-from ingest.settings import AfterUpload, Settings
+from ingest.settings import AfterUpload, Settings, Unconfirmed
 from ingest.speechsense.client import Client
-from ingest.state.instances import ServiceState
+from ingest.state import clock
+from ingest.state.instances import Resend, ServiceState
 from ingest.state.store import Store
 
 _NO_INTAKES: Final[Mapping[str, SourceIntake]] = MappingProxyType({})
@@ -59,6 +62,18 @@ def attempts_of(
         follow=settings.speechsense.operations_endpoint is not None,
         require_there=lambda name: intakes[name].require_there() if name in intakes else None,
     )
+
+
+def resend_of(settings: Settings) -> Resend:
+    """When what a killed process may have sent is sent again: only in sources that want it."""
+    wishes = {source.name: source.unconfirmed for source in settings.sources}
+
+    def resend(source: str, failing_since: int | None) -> int | None:
+        chance = random.random()  # noqa: S311 - only spreads retries
+        wish = wishes.get(source, Unconfirmed.HOLD)
+        return resend_at(wish, failing_since, settings.upload, clock.now(), chance)
+
+    return resend
 
 
 def build(settings: Settings, store: Store, client: Client, progress: Progress, instance_id: int) -> Parts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -44,10 +44,16 @@ class TakenOver:
     unconfirmed: int
 
 
+Resend = Callable[[str, int | None], int | None]
+"""Given the name of its source and since when it fails, when a recording that may have been sent is sent again."""
+
+
 SENDING: Final = (
     select(
         recording.c.id,
         recording.c.attempt,
+        recording.c.failing_since,
+        source.c.name.label("source"),
         instance.c.process,
         upload.c.id.label("upload_id"),
         upload.c.size,
@@ -55,6 +61,7 @@ SENDING: Final = (
         upload.c.closing_at,
         upload.c.client_request_id,
     )
+    .join(source, source.c.id == recording.c.source_id)
     .outerjoin(instance, instance.c.id == recording.c.instance_id)
     .outerjoin(
         upload,
@@ -71,6 +78,10 @@ _STATE: Final = update(instance).where(instance.c.id == bindparam("b_id"))
 _HELD_DETAIL: Final = (
     "Every byte was sent, then the service was killed before SpeechSense answered: the badge may exist."
     " Look for it in the console, then run `ingest resolve`."
+)
+_RESENT_DETAIL: Final = (
+    "Every byte was sent, then the service was killed before SpeechSense answered. It is sent again by itself, and may"
+    " be there twice then."
 )
 
 
@@ -112,9 +123,12 @@ class Instances:
         values = {"state": state.value, "reason": reason, "detail": detail, "since": at, "heartbeat_at": at}
         self._change(instance_id, values)
 
-    def take_over(self) -> TakenOver:
-        """Settles what dead processes were sending: without a mark nothing can have been made, with one it may have."""
-        return self._commits.submit(_take_over, [None])[0]
+    def take_over(self, resend: Resend | None = None) -> TakenOver:
+        """Settles what dead processes were sending: without a mark nothing can have been made, with one it may have.
+
+        Such a one is held, unless `resend` says when to send it again.
+        """
+        return self._commits.submit(_take_over, [resend])[0]
 
     def register_sources(self, folders: Mapping[str, Path]) -> None:
         """Makes the configured sources known; those that are not configured any more are not sent from.
@@ -155,23 +169,28 @@ def _forget_the_dead(connection: Connection) -> None:
         connection.execute(delete(instance).where(instance.c.id.in_(dead)))
 
 
-def _take_over(connection: Connection, _: Sequence[None]) -> Sequence[TakenOver]:
+def _take_over(connection: Connection, wishes: Sequence[Resend | None]) -> Sequence[TakenOver]:
     at = clock.now()
+    resend = wishes[-1]
     rows = [row for row in connection.execute(SENDING).all() if row.process is None or not lives(row.process)]
     entries = []
     held = 0
     for row in rows:
         expected = {"b_id": row.id, "b_attempt": row.attempt}
+        again_at = resend(row.source, row.failing_since) if resend and row.upload_id is not None else None
         if row.upload_id is None:
             values: dict[str, Any] = {"status": Status.PENDING.value, "reason": Reason.STOPPED.value}
             values |= {"next_attempt_at": at, "detail": None}
             change, reason = (Status.SENDING, Status.PENDING), Reason.STOPPED
         else:
-            held += 1
-            values = {"status": Status.UNCONFIRMED.value, "reason": Reason.ANSWER_LOST.value, "detail": _HELD_DETAIL}
+            to = Status.UNCONFIRMED if again_at is None else Status.PENDING
+            held += to is Status.UNCONFIRMED
+            values = {"status": to.value, "reason": Reason.ANSWER_LOST.value, "next_attempt_at": again_at}
             values |= {"sha256": row.sha256, "sent_at": row.closing_at, "client_request_id": row.client_request_id}
-            values |= {"next_attempt_at": None, "tries": recording.c.tries + 1}
-            change, reason = (Status.SENDING, Status.UNCONFIRMED), Reason.ANSWER_LOST
+            values |= {"tries": recording.c.tries + 1, "detail": _HELD_DETAIL if again_at is None else _RESENT_DETAIL}
+            if again_at is not None:
+                values |= {"possible_duplicate": True, "failing_since": row.failing_since or row.closing_at}
+            change, reason = (Status.SENDING, to), Reason.ANSWER_LOST
             connection.execute(update(upload).where(upload.c.id == row.upload_id), {"outcome": Outcome.UNKNOWN.value})
         connection.execute(_PUT_BACK.values(values), expected)
         entries.append(

@@ -32,6 +32,8 @@ class Outcome(StrEnum):
 class Settlement:
     """How an attempt ended. `counted`: it cost the recording one of its attempts.
 
+    `possible_duplicate`: it may be at SpeechSense and is sent again all the same.
+
     `outcome` belongs to the mark, when there is one; `followed`: the operation will be followed.
     Times are microseconds since 1970 UTC.
     """
@@ -53,6 +55,7 @@ class Settlement:
     operation_due_at: int | None = None
     disposal: Disposal = Disposal.NONE
     duplicate_of: int | None = None
+    possible_duplicate: bool = False
 
 
 # All that are being sent: a handful, from a partial index; naming ids would cost four times as much CPU.
@@ -65,6 +68,7 @@ _OURS: Final = (
     recording.c.attempt == bindparam("b_attempt"),
 )
 _SETTLE: Final = update(recording).where(*_OURS)
+_IN_DOUBT: Final = update(recording).where(recording.c.id == bindparam("b_id")).values(possible_duplicate=True)
 _MARK: Final = update(upload).where(
     upload.c.recording_id == bindparam("b_id"),
     upload.c.part == PART,
@@ -92,6 +96,8 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> Sequenc
         connection.execute(_MARK, marked)
     if held:
         connection.execute(_SETTLE, [_columns(settlement, at) for settlement in held])
+    if in_doubt := [{"b_id": settlement.claim.id} for settlement in held if settlement.possible_duplicate]:
+        connection.execute(_IN_DOUBT, in_doubt)
     transitions.record(connection, [_entry(settlement, at) for settlement in held])
     return ours
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.delivery.retry import decide
+from ingest.delivery.retry import decide, resend_at
 from ingest.failures import (
     AttemptFailure,
     IngestError,
@@ -15,11 +15,12 @@ from ingest.failures import (
     SourceUnavailable,
 )
 from ingest.recording import Claim, Container, Reason, Shape, Status
-from ingest.settings import UploadSettings
+from ingest.settings import Unconfirmed, UploadSettings
 
 SECOND = 1_000_000
 NOW = 1_770_000_000 * SECOND
 UPLOAD = UploadSettings(retry_initial_seconds=2, retry_max_seconds=600, give_up_hours=1)
+UNKNOWN = OutcomeUnknown(Reason.ANSWER_LOST, "No answer.", "Look.")
 BROKEN = AttemptFailure(Reason.STREAM_BROKEN, "The upload broke off.")
 
 
@@ -126,3 +127,35 @@ def test_what_is_not_the_recordings_fault_never_makes_it_given_up(error: IngestE
     years_ago = NOW - 100_000 * 3600 * SECOND
 
     assert decide(error, claim(years_ago), UPLOAD, NOW, 0.5).to is Status.PENDING
+
+
+def test_p2_an_unknown_outcome_is_held_unless_its_source_wants_it_sent_again() -> None:
+    held = decide(UNKNOWN, claim(), UPLOAD, NOW, 0.5, Unconfirmed.HOLD)
+    assert (held.to, held.next_attempt_at, held.possible_duplicate) == (Status.UNCONFIRMED, None, False)
+
+
+def test_p2_what_is_sent_again_in_doubt_is_counted_delayed_and_marked() -> None:
+    first = decide(UNKNOWN, claim(), UPLOAD, NOW, 0.5, Unconfirmed.RESEND)
+    assert (first.to, first.reason, first.counted) == (Status.PENDING, Reason.ANSWER_LOST, True)
+    assert first.possible_duplicate
+    assert (first.next_attempt_at, first.failing_since) == (NOW + 2 * SECOND, NOW)
+    assert "ingest resolve" not in first.detail
+
+    later = decide(UNKNOWN, claim(NOW - 40 * SECOND), UPLOAD, NOW, 0.5, Unconfirmed.RESEND)
+    assert (later.next_attempt_at, later.failing_since) == (NOW + 40 * SECOND, NOW - 40 * SECOND)
+
+    asked = OutcomeUnknown(Reason.ANSWER_LOST, "No answer.", retry_after_seconds=90)
+    assert decide(asked, claim(), UPLOAD, NOW, 0.5, Unconfirmed.RESEND).next_attempt_at == NOW + 90 * SECOND
+
+
+def test_p2_after_give_up_hours_an_unknown_outcome_is_held() -> None:
+    decision = decide(UNKNOWN, claim(NOW - 3600 * SECOND), UPLOAD, NOW, 0.5, Unconfirmed.RESEND)
+    assert (decision.to, decision.reason) == (Status.UNCONFIRMED, Reason.ANSWER_LOST)
+    assert resend_at(Unconfirmed.RESEND, NOW - 3600 * SECOND, UPLOAD, NOW, 0.5) is None
+    assert resend_at(Unconfirmed.RESEND, NOW - 3599 * SECOND, UPLOAD, NOW, 0.5) == NOW + 600 * SECOND
+
+
+@pytest.mark.parametrize("wish", Unconfirmed)
+def test_only_an_unknown_outcome_asks_for_the_wish(wish: Unconfirmed) -> None:
+    for error in (BROKEN, RecordingFailure(Reason.REJECTED, "Refused."), ServiceFailure(Reason.KEY_REFUSED, "Key.")):
+        assert decide(error, claim(), UPLOAD, NOW, 0.5, wish) == decide(error, claim(), UPLOAD, NOW, 0.5)
