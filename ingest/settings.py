@@ -33,6 +33,7 @@ class Unconfirmed(StrEnum):
 
     HOLD = "hold"
     RESEND = "resend"
+    LOOK_UP = "look_up"
 
 
 class Duplicates(StrEnum):
@@ -74,6 +75,8 @@ class SpeechSenseSettings:
     operations_endpoint: Annotated[str, MinLen(1)] | None = "operation.api.cloud.yandex.net:443"
     tls: bool | Tls = True
     data_logging: bool = False
+    # Of the 2,000 an hour that a project has (SpeechSense documentation, limits, 2026-07); people need the others.
+    look_ups_per_hour: Annotated[int, Ge(10), Le(100_000)] = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,16 @@ class MoveTo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookUpSettings:
+    """Where a source's recordings are found again, and the connection's string key that carries their unique id."""
+
+    organization_id: Annotated[str, MinLen(1)]
+    space_id: Annotated[str, MinLen(1)]
+    project_id: Annotated[str, MinLen(1)]
+    key: Annotated[str, MinLen(1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSettings:
     """One folder that recordings land in."""
 
@@ -119,6 +132,7 @@ class SourceSettings:
     metadata: MetadataSettings = field(default_factory=MetadataSettings)
     duplicates: Duplicates = Duplicates.SKIP
     unconfirmed: Unconfirmed = Unconfirmed.HOLD
+    look_up: LookUpSettings | None = None
     after_upload: AfterUpload | MoveTo = AfterUpload.KEEP
 
 

@@ -77,7 +77,7 @@ def list_recordings(
             if as_json:
                 print_json(recording_json(view))
                 continue
-            said = view.badge_id or (view.reason.value if view.reason else "")
+            said = view.badge_id or " ".join(view.talk_ids or ()) or (view.reason.value if view.reason else "")
             print(f"{view.id:>8}  {view.status.value:<11}  {view.source}  {path_shown(view.path)}  {said}")
 
 

@@ -158,8 +158,9 @@ def _send(settings: Settings, store: Store, client: Client, claim: Claim) -> Non
 
 
 def _say(view: RecordingView) -> int:
-    if view.status is Status.DONE and view.badge_id is not None:
-        print(view.badge_id)
+    if view.status is Status.DONE:
+        # One that was found by look-up is known by its talks alone.
+        print(view.badge_id or "\n".join(view.talk_ids or ()))
         return 0
     reason = f" ({view.reason.value})" if view.reason else ""
     told = f"Recording {view.id} is {view.status.value}{reason}. {view.detail or ''}".rstrip()

@@ -14,7 +14,9 @@ from ingest.config import schema
 from ingest.config.draft import Draft
 from ingest.config.problems import Location, dotted
 from ingest.intake.pairing import Pairing
+from ingest.intake.unique_id import UNIQUE_ID_BYTES
 from ingest.loopback import is_loopback_host
+from ingest.settings import Unconfirmed
 
 _ENDPOINT: Final = re.compile(r"(?:\[(?P<bracketed>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -36,6 +38,7 @@ def check(draft: Draft) -> None:
         _patterns,
         _sidecars,
         _folders,
+        _look_ups,
         _retry,
     ):
         rule(draft)
@@ -221,6 +224,35 @@ def _is_ignored(draft: Draft, source: Location, folder: str) -> bool:
         return ignore is None
     scanned = Pairing((), [pattern for pattern in ignore if isinstance(pattern, str) and _is_pattern(pattern)], ())
     return any(scanned.is_ignored(path.encode()) for path in (folder, f"{folder}/\0"))
+
+
+def _look_ups(draft: Draft) -> None:
+    for source in _sources(draft):
+        section = (*source, "look_up")
+        if draft.given(section) is None and not draft.is_faulty(section):
+            if draft.text((*source, "unconfirmed")) == Unconfirmed.LOOK_UP.value:
+                mend = f"Add `look_up` with {', '.join(schema.keys(section))}, or choose another value."
+                draft.note((*source, "unconfirmed"), "needs the section `look_up` in this source.", mend)
+            continue
+        key = draft.text((*section, "key"))
+        for home, names in _metadata_keys(draft, source):
+            if key in names:
+                sentence = f"is also in metadata.{home}, but what it carries is made by this program."
+                draft.note((*section, "key"), sentence, "Name a string key of the connection that nothing else fills.")
+        limit = draft.effective((*source, "metadata", "max_value_bytes"))
+        if isinstance(limit, int) and limit < UNIQUE_ID_BYTES:
+            sentence = f"leaves no room for the unique id of `look_up`, which has {UNIQUE_ID_BYTES} bytes."
+            draft.note((*source, "metadata", "max_value_bytes"), sentence, "Give SpeechSense's limit, 1024.")
+
+
+def _metadata_keys(draft: Draft, source: Location) -> Iterator[tuple[str, list[object]]]:
+    """The settings that name keys of the connection, each with those it names."""
+    for home in ("required", "defaults", "rename"):
+        found = draft.effective((*source, "metadata", home))
+        if isinstance(found, dict):
+            yield home, list(found.values() if home == "rename" else found)
+        elif isinstance(found, list | tuple):
+            yield home, list(found)
 
 
 def _retry(draft: Draft) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LATER_KEYS: Final = frozenset(
     {("speechsense", "credentials", "service_account_key_file"), ("speechsense", "credentials", "instance_metadata")}
 )
-_LATER_VALUES: Final = {"method": frozenset({"talk", "chat"}), "unconfirmed": frozenset({"look_up"})}
+_LATER_VALUES: Final = {"method": frozenset({"talk", "chat"})}
 
 _BOUNDS: Final = {
     "greater_than": ("gt", "must be more than {}."),

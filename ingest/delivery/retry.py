@@ -86,7 +86,8 @@ def _in_doubt(
 ) -> Decision:
     again_at = resend_at(wish, claim.failing_since, upload, now, chance)
     if again_at is None:
-        return Decision(to=Status.UNCONFIRMED, reason=error.reason, detail=str(error), counted=True)
+        hope = " It is also looked up by itself." if wish is Unconfirmed.LOOK_UP else ""
+        return Decision(to=Status.UNCONFIRMED, reason=error.reason, detail=f"{error}{hope}", counted=True)
     return Decision(
         to=Status.PENDING,
         reason=error.reason,

@@ -15,6 +15,7 @@ from ingest.content.fingerprint import fingerprint, sample
 from ingest.content.opening import Tree, read_failed
 from ingest.failures import RecordingFailure, RecordingIncomplete
 from ingest.intake.look import Finding, Look
+from ingest.intake.unique_id import with_unique_id
 from ingest.method import FACTS
 from ingest.recording import Arrival, Known, Reason, Stamp, Status
 from ingest.settings import SourceSettings
@@ -41,13 +42,14 @@ def judge(source: SourceSettings, look: Look, known: Known | None, tree: Tree | 
             detail = "The file is older than the source's start_from. Set an earlier date, or use `ingest send`."
             return replace(arrival, status=Status.SKIPPED, reason=Reason.TOO_OLD, detail=detail)
         facts, audio_sample, fields = _contents(source, look, tree)
+        sent = with_unique_id(source, arrival, fields)
     except RecordingFailure as failure:
         return replace(arrival, status=Status.FAILED, reason=failure.reason, detail=str(failure))
     except RecordingIncomplete as incomplete:
         return replace(arrival, status=Status.INCOMPLETE, reason=incomplete.reason, detail=str(incomplete))
     return replace(
         arrival,
-        fields=fields,
+        fields=sent,
         container=facts.container,
         duration_seconds=facts.duration_seconds,
         fingerprint=fingerprint(audio_sample, source.connection_id, source.method.value, fields),

@@ -83,6 +83,8 @@ class Service:
                 started.loops.start(f"intake-{name}", intake.run)
             if started.parts.tracker:
                 started.loops.start("tracker", started.parts.tracker.run)
+            if started.parts.look_ups:
+                started.loops.start("look-ups", started.parts.look_ups.run)
             if started.parts.disposer:
                 started.loops.start("disposer", started.parts.disposer.run)
             notify(self._environment, "READY=1", "STATUS=running")
@@ -103,6 +105,8 @@ class Service:
             if not self._stop.is_set() and paused is None:
                 if started.parts.tracker:
                     started.parts.tracker.follow_due(self._stop)
+                if started.parts.look_ups:
+                    started.parts.look_ups.look_up_due(self._stop)
                 if started.parts.disposer:
                     started.parts.disposer.dispose_due(self._stop)
             self._end(started)

@@ -11,7 +11,9 @@ from types import MappingProxyType
 from typing import Final
 
 from ingest.delivery.attempt import Attempts
+from ingest.delivery.budget import HourlyBudget
 from ingest.delivery.disposal import Disposer
+from ingest.delivery.lookup import LookUps
 from ingest.delivery.pause import Pause
 from ingest.delivery.progress import Progress
 from ingest.delivery.retry import resend_at
@@ -31,12 +33,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The parts of one service; `tracker` and `disposer` only where the settings want them."""
+    """The parts of one service; `tracker`, `look_ups` and `disposer` only where the settings want them."""
 
     intakes: Mapping[str, SourceIntake]
     senders: Senders
     pause: Pause
     tracker: Tracker | None
+    look_ups: LookUps | None
     disposer: Disposer | None
 
 
@@ -97,8 +100,19 @@ def build(settings: Settings, store: Store, client: Client, progress: Progress, 
         senders=senders,
         pause=pause,
         tracker=Tracker(client, store.deliveries, sources) if follows else None,
+        look_ups=_look_ups(settings, store, client, instance_id),
         disposer=Disposer(store.deliveries, sources) if disposes else None,
     )
+
+
+def _look_ups(settings: Settings, store: Store, client: Client, instance_id: int) -> LookUps | None:
+    sources = {each.name: each for each in settings.sources if each.unconfirmed is Unconfirmed.LOOK_UP}
+    if not sources:
+        return None
+    lived = store.views.last_service_lived(instance_id)
+    idle_seconds = None if lived is None else (clock.now() - lived) / 1_000_000
+    budget = HourlyBudget(settings.speechsense.look_ups_per_hour, idle_seconds)
+    return LookUps(client, store.deliveries, sources, budget)
 
 
 def _source_away(store: Store, name: str, detail: str) -> None:

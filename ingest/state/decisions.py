@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
@@ -74,14 +74,8 @@ class Decisions:
         """An unconfirmed recording was found in the console: it is `done` under `badge_id`."""
 
         def change(connection: Connection, _: Sequence[None]) -> Sequence[bool]:
-            at = clock.now()
-            values = {"reason": None, "done_at": at, "disposal": disposal.value}
-            values["disposal_at"] = at if disposal is Disposal.DUE else None
-            values["detail"] = "Confirmed by an operator."
-            changed = _change(connection, recording_id, (Status.UNCONFIRMED, Status.DONE), values)
-            if changed:
-                _keep_badge(connection, recording_id, badge_id, at)
-            return [changed]
+            found = {"badge_id": badge_id}
+            return [settle_found(connection, recording_id, found, disposal, "Confirmed by an operator.")]
 
         return self._commits.submit(change, [None])[0]
 
@@ -122,6 +116,19 @@ class Decisions:
         return self._commits.submit(renaming.rename, [(old, new)])[0]
 
 
+def settle_found(
+    connection: Connection, recording_id: int, found: Mapping[str, str], disposal: Disposal, detail: str | None
+) -> bool:
+    """Makes an unconfirmed recording `done`; `found` are the columns of its upload that say what it is known by."""
+    at = clock.now()
+    values = {"reason": None, "done_at": at, "disposal": disposal.value, "detail": detail}
+    values["disposal_at"] = at if disposal is Disposal.DUE else None
+    changed = _change(connection, recording_id, (Status.UNCONFIRMED, Status.DONE), values)
+    if changed:
+        _keep_found(connection, recording_id, found, at)
+    return changed
+
+
 def _row(connection: Connection, recording_id: int) -> Row[*tuple[Any, ...]]:
     return connection.execute(_ROW, {"id": recording_id}).one()
 
@@ -141,10 +148,10 @@ def _has_the_file(connection: Connection, recording_id: int, path: bytes | None 
     )
 
 
-def _keep_badge(connection: Connection, recording_id: int, badge_id: str, at: int) -> None:
-    """Notes the badge in the mark of the last attempt, or in a new one: it may have been accepted early."""
+def _keep_found(connection: Connection, recording_id: int, found: Mapping[str, str], at: int) -> None:
+    """Notes it in the mark of the last attempt, or in a new one: it may have been accepted early."""
     row = _row(connection, recording_id)
-    accepted = {"outcome": Outcome.ACCEPTED.value, "badge_id": badge_id, "answered_at": at}
+    accepted = {"outcome": Outcome.ACCEPTED.value, "answered_at": at, **found}
     if connection.execute(_MARK, accepted | _mark_of(row)).rowcount:
         return
     mark = {
@@ -161,7 +168,7 @@ def _keep_badge(connection: Connection, recording_id: int, badge_id: str, at: in
 
 def _change(connection: Connection, recording_id: int, change: tuple[Status, Status], values: dict[str, Any]) -> bool:
     before, after = change
-    parameters = values | {"status": after.value, "b_id": recording_id, "b_from": before.value}
+    parameters = values | {"status": after.value, "look_up_at": None, "b_id": recording_id, "b_from": before.value}
     if not connection.execute(_CHANGE, parameters).rowcount:
         return False
     reason = Reason(values["reason"]) if values.get("reason") else None

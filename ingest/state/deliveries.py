@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, Engine
 
 from ingest.recording import Claim, Status
-from ingest.state import claims, clock, followups, marks, settlements
+from ingest.state import claims, clock, followups, lookups, marks, settlements
 from ingest.state.bell import Bell
 from ingest.state.commits import Commits
 from ingest.state.followups import DisposalDue, Disposed, Followed, OperationDue
+from ingest.state.lookups import LookedUp, LookUpDue
 from ingest.state.marks import Closing, Mark
 from ingest.state.reading import reading
 from ingest.state.settlements import Settlement
@@ -97,3 +98,24 @@ class Deliveries:
     def follow(self, followed: Sequence[Followed]) -> None:
         """Writes what was learnt about operations."""
         self._commits.submit(followups.follow, followed)
+
+    def look_ups_unscheduled(self, sources: Sequence[str], since: int, far: int) -> Sequence[tuple[int, int]]:
+        """Id and time of sending of unconfirmed recordings of `sources` that have no time to be looked up yet.
+
+        Only those sent after `since`; also those whose time is later than `far`, set under another clock.
+        """
+        with reading(self._engine) as connection:
+            return lookups.unscheduled(connection, sources, since, far)
+
+    def schedule_look_ups(self, times: Sequence[tuple[int, int]]) -> None:
+        """Sets for each recording when it is looked up first."""
+        self._commits.submit(lookups.schedule, times)
+
+    def look_ups_due(self, sources: Sequence[str], most: int) -> Sequence[LookUpDue]:
+        """Unconfirmed recordings of `sources` to be looked up now."""
+        with reading(self._engine) as connection:
+            return lookups.look_ups_due(connection, sources, clock.now(), most)
+
+    def look_up(self, looked_up: Sequence[LookedUp]) -> Sequence[bool]:
+        """Writes what look-ups found. False for a recording that is not unconfirmed any more."""
+        return self._commits.submit(lookups.look_up, looked_up)

@@ -176,6 +176,14 @@ class Views:
             heard_at=row.heartbeat_at,
         )
 
+    def last_service_lived(self, before: int) -> int | None:
+        """When the service process before that with the id `before` said last that it lived (microseconds), or None."""
+        lived = select(func.max(instance.c.heartbeat_at)).where(
+            instance.c.kind == Kind.SERVICE.value, instance.c.id < before
+        )
+        with reading(self._engine) as connection:
+            return connection.execute(lived).scalar()
+
     def counts(self) -> Mapping[Status, int]:
         """How many recordings stand in each status."""
         statement = select(recording.c.status, func.count()).group_by(recording.c.status)

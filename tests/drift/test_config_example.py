@@ -20,6 +20,7 @@ KEY = re.compile(r"^(?P<indent> *(?:- )?)(?P<off># )?(?P<key>[a-z_]+):(?P<value>
 
 # Keys that the example can only name behind `#`, because another stands there.
 ONE_OF_SEVERAL = {"api_key_env", "iam_token_file", "ca_file", "move_to"}
+ONE_OF_SEVERAL |= {"organization_id", "space_id", "project_id", "key"}
 
 # (keys from the top with list entries left out, the dataclass's field)
 Place = tuple[tuple[str, ...], Field[Any]]
@@ -56,7 +57,7 @@ def named(text: str) -> set[tuple[str, ...]]:
         around = [(indent, key) for indent, key in around if indent < depth]
         path = (*(key for _, key in around), match["key"])
         found.add(path)
-        found |= {(*path, inner) for inner in re.findall(r"\{([a-z_]+):", match["value"].partition(" #")[0])}
+        found |= {(*path, inner) for inner in re.findall(r"(?:\{|, )([a-z_]+):", match["value"].partition(" #")[0])}
         if match["off"] is None:
             around.append((depth, match["key"]))
     return found
@@ -96,7 +97,7 @@ def test_the_example_names_every_key() -> None:
 def test_a_key_that_the_example_lacks_is_noticed(path: tuple[str, ...]) -> None:
     kept = []
     for line in EXAMPLE.read_text().splitlines():
-        inner = re.sub(rf"\{{{path[-1]}:", "{gone:", line)
+        inner = re.sub(rf"(\{{|, ){path[-1]}:", r"\1gone:", line)
         kept.append(re.sub(rf"^( *(?:- )?(?:# )?){path[-1]}:", r"\1gone:", inner))
 
     assert path in missing("\n".join(kept))
@@ -146,4 +147,4 @@ def test_every_other_choice_of_the_example_loads_in_its_place(tmp_path: Path) ->
         file.write_text(re.sub(r"endpoint: \S+:443", "endpoint: localhost:1", choice) if plaintext else choice)
         load(file, {})
 
-    assert len(choices) == 14
+    assert len(choices) == 15

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Executable, create_engine, event
 
 from ingest.shipped import shipped
-from ingest.state import arrivals, claims, followups, instances, marks, settlements, twins
+from ingest.state import arrivals, claims, followups, instances, lookups, marks, settlements, twins
 from ingest.state.engine import open_engine
 from ingest.state.tables import SCHEMAS, metadata
 from tests.support.state import new_database
@@ -40,6 +40,7 @@ FILL = (
            operation, operation_due_at)
        SELECT id, 1, 1, 'c', 1, 's', 1, 'accepted', CASE id % 50 WHEN 4 THEN 'running' ELSE 'succeeded' END, id
        FROM recording""",
+    "UPDATE recording SET status = 'unconfirmed', look_up_at = CASE id % 3 WHEN 1 THEN id END WHERE id % 50 = 8",
     "INSERT INTO history (recording_id, at, to_status, attempt) SELECT id, 1, status, 1 FROM recording",
 )
 OFTEN: Mapping[str, tuple[Executable, Mapping[str, Any]]] = {
@@ -50,6 +51,8 @@ OFTEN: Mapping[str, tuple[Executable, Mapping[str, Any]]] = {
     "suspects": (arrivals.SUSPECTS, {"source_id": 1, "after": 0}),
     "disposals": (followups.DISPOSALS_DUE, {"now": ROWS, "most": 8}),
     "operations": (followups.OPERATIONS_DUE, {"now": ROWS, "most": 8}),
+    "look-ups": (lookups.LOOK_UPS_DUE, {"now": ROWS, "most": 8, "sources": ["a", "b"]}),
+    "look-ups to come": (lookups.UNSCHEDULED, {"sources": ["a", "b"], "since": 0, "far": ROWS}),
     "sending": (instances.SENDING, {}),
     "held": (settlements.STILL_HELD, {}),
     "twins": (twins.TWINS, {"fingerprints": ["f3", "f4"]}),
@@ -68,7 +71,7 @@ OFTEN: Mapping[str, tuple[Executable, Mapping[str, Any]]] = {
     ),
 }
 PARTIAL = re.compile(r"USING INDEX ix_recording_(pending|sending)$")  # holds no more than what is looked for
-IN_ORDER_OF_AN_INDEX = {"claim", "claim one", "next due", "suspects", "disposals", "operations", "sending"}
+IN_ORDER_OF_AN_INDEX = {"claim", "claim one", "next due", "suspects", "disposals", "operations", "look-ups", "sending"}
 
 
 @pytest.fixture

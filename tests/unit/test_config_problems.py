@@ -52,6 +52,7 @@ KEYS: list[Row] = [
     (whole("  tls: {ca_file: /a, §bool: 1}\n"), "speechsense.tls.bool", "not a known key"),
 ]
 
+LOOK_UP = "look_up: {organization_id: a, space_id: b, project_id: c"
 SOURCE: list[Row] = [
     ('scan_seconds: §"30"', "scan_seconds", "must be a number. Take the quotes away."),
     ('scan_seconds: §"${S:-5}"', "scan_seconds", "must be a number. Take the quotes away."),
@@ -76,8 +77,23 @@ SOURCE: list[Row] = [
     ("start_from: §20260131", "start_from", "must be a date … YEAR-MONTH-DAY"),
     ("method: §talk", "method", "not in this version yet. Use `badge`."),
     ("method: §chat", "method", "not in this version yet. Use `badge`."),
-    ("unconfirmed: §wait", "unconfirmed", "must be `hold` or `resend`."),
-    ("unconfirmed: §look_up", "unconfirmed", "not in this version yet. Use `hold` or `resend`."),
+    ("unconfirmed: §wait", "unconfirmed", "must be `hold`, `resend` or `look_up`."),
+    (
+        "unconfirmed: §look_up",
+        "unconfirmed",
+        "needs the section `look_up` … project_id, key",
+    ),
+    ("unconfirmed: §look_up\n    look_up: null", "unconfirmed", "needs the section `look_up`"),
+    ("look_up: §id", "look_up", "must be a section with keys of its own"),
+    ("look_up: §{organization_id: a, space_id: b, project_id: c}", "look_up.key", "is required"),
+    ("look_up: {organization_id: a, space_id: §'', project_id: c, key: d}", "look_up.space_id", "must not be empty"),
+    ("look_up: {organization_id: a, space_id: b, project_id: §7, key: d}", "look_up.project_id", "must be text"),
+    ("look_up: {organization_id: a, space_id: b, project_id: c, key: d, §id: e}", "look_up.id", "not a known key"),
+    (f"{LOOK_UP}, key: §date}}", "look_up.key", "also in metadata.required … nothing else fills"),
+    (f"{LOOK_UP}, key: §language}}\n    metadata: {{required: []}}", "look_up.key", "also in metadata.defaults"),
+    (f"{LOOK_UP}, key: §x}}\n    metadata: {{required: [x]}}", "look_up.key", "also in metadata.required"),
+    (f"{LOOK_UP}, key: §x}}\n    metadata: {{rename: {{agent: x}}}}", "look_up.key", "also in metadata.rename"),
+    (f"{LOOK_UP}, key: x}}\n    metadata: {{max_value_bytes: §31}}", "metadata.max_value_bytes", "no room … 1024"),
     ("metadata: {defaults: {a: §17}}", "metadata.defaults.a", "must be text. Put it in quotes."),
     ("metadata: {defaults: {a: §true}}", "metadata.defaults.a", "must be text. Put it in quotes."),
     ("metadata: {defaults: {a: §null}}", "metadata.defaults.a", "must be text. Give it a value"),
@@ -108,6 +124,8 @@ SPEECH: list[Row] = [
     (f"endpoint: §{'a' * 4097}", "endpoint", "longer than 4,096 characters"),
     ("endpoint: §${HOST}:443", "endpoint", "environment variable HOST, which is not set … ${HOST:-default}"),
     ("endpoint: §${HOST:443", "endpoint", "`${` that does not begin … `$${`"),
+    ("look_ups_per_hour: §9", "look_ups_per_hour", "must be at least 10."),
+    ("look_ups_per_hour: §100001", "look_ups_per_hour", "must be at most 100,000."),
     ("endpoint: §speechsense.test", "endpoint", "must be host:port … a port"),
     ("operations_endpoint: §https://a.test:443", "operations_endpoint", "must be host:port … without https"),
     ("endpoint: §a.test:65536", "endpoint", "must be host:port … 1 to 65535"),

@@ -130,8 +130,9 @@ def test_what_is_not_the_recordings_fault_never_makes_it_given_up(error: IngestE
 
 
 def test_p2_an_unknown_outcome_is_held_unless_its_source_wants_it_sent_again() -> None:
-    held = decide(UNKNOWN, claim(), UPLOAD, NOW, 0.5, Unconfirmed.HOLD)
-    assert (held.to, held.next_attempt_at, held.possible_duplicate) == (Status.UNCONFIRMED, None, False)
+    for wish in (Unconfirmed.HOLD, Unconfirmed.LOOK_UP):
+        held = decide(UNKNOWN, claim(), UPLOAD, NOW, 0.5, wish)
+        assert (held.to, held.next_attempt_at, held.possible_duplicate) == (Status.UNCONFIRMED, None, False)
 
 
 def test_p2_what_is_sent_again_in_doubt_is_counted_delayed_and_marked() -> None:
