@@ -23,7 +23,7 @@ from ingest.intake.look import Finding, has_audio, look, look_outside
 from ingest.intake.loop import SourceIntake
 from ingest.intake.observer import Hints, Observer
 from ingest.intake.scanner import BATCH, Tally, gone, walk
-from ingest.recording import Arrival, Container, Known, Reason, Shape, Stamp, Status
+from ingest.recording import Arrival, Container, Known, Reason, Shape, Stamp, Status, Twin
 from ingest.settings import MetadataSettings, SourceSettings, Watch
 from tests.support.audio import wav, wav_header
 
@@ -63,6 +63,9 @@ class Rows:
         return any(any(page) for page in self.suspects(source)) or any(
             k.status is Status.PENDING for k in self.kept.values()
         )
+
+    def twins(self, fingerprints: Sequence[str]) -> dict[str, list[Twin]]:
+        return {}
 
     def add(self, arrivals: Sequence[Arrival]) -> None:
         with self.lock:
