@@ -78,6 +78,15 @@ def changing() -> RecordingIncomplete:
     )
 
 
+def reserved(quiet_seconds: float) -> RecordingIncomplete:
+    """The verdict about a file that has its size and not its end; it is sent after `quiet_seconds` all the same."""
+    return RecordingIncomplete(
+        Reason.CHANGING,
+        "The end of the file is reserved and nothing has been written there yet.",
+        f"It is judged as it is once it has been quiet for {quiet_seconds:g} seconds (ten times settle_seconds).",
+    )
+
+
 def _contents(source: SourceSettings, look: Look, tree: Tree) -> tuple[AudioFacts, bytes, dict[str, str]]:
     """Audio facts, a sample of the audio and fields; one failure holds what is wrong with either."""
     if look.finding is Finding.UNREADABLE:

@@ -8,21 +8,25 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
+from ingest.content import audio
 from ingest.content.opening import Tree
-from ingest.failures import AttemptFailure, SourceUnavailable
+from ingest.content.reserve import ends_reserved
+from ingest.failures import AttemptFailure, Failure, SourceUnavailable
 from ingest.intake.arrivals import Arrivals
 from ingest.intake.duplicates import told_apart
-from ingest.intake.judge import arrival_of, changing, judge
+from ingest.intake.judge import arrival_of, changing, judge, reserved
 from ingest.intake.look import Finding, Look, look
 from ingest.intake.recognition import audio_decides, says_nothing_new, unchanged
 from ingest.intake.window import Settled, Stamps, Window
+from ingest.method import FACTS
 from ingest.recording import Arrival, Known, Reason, Status
 from ingest.settings import SourceSettings
 
 WINDOW: Final = 8192  # unsettled pairs of one source: about 1 kB each
 BATCH: Final = 200
+PATIENCE: Final = 10  # quiet times for a file whose end is only reserved: longer than a transfer stalls
 _FINISHED: Final = frozenset({Finding.PAIR, Finding.UNSAFE})
 
 log = logging.getLogger(__name__)
@@ -33,6 +37,14 @@ def place_of(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"
+
+
+class _Quiet(NamedTuple):
+    """What has held still. `by_scan`: as in the window; `patient`: for as long as a reserved end asks for."""
+
+    look: Look
+    by_scan: bool
+    patient: bool
 
 
 class Settling:
@@ -46,7 +58,8 @@ class Settling:
         self._clock = clock
         self._root = os.fsencode(source.path)
         self._window = Window(source.settle_seconds, capacity)
-        self._settled: list[tuple[Look, bool]] = []
+        self._reserved = Window(source.settle_seconds * PATIENCE, capacity)
+        self._settled: list[_Quiet] = []
 
     @property
     def full(self) -> bool:
@@ -56,13 +69,14 @@ class Settling:
     @property
     def next_due(self) -> float | None:
         """When `tick` next has something to do, on the clock."""
-        return self._window.next_due
+        dues = [window.next_due for window in (self._window, self._reserved)]
+        return min((due for due in dues if due is not None), default=None)
 
     def offer(self, found: Look, *, by_scan: bool) -> None:
         """Takes a candidate in. Where it settles at once and a batch is full, judges that."""
         settled = self._window.observe(found.path, _stamps(found), self._clock(), by_scan=by_scan)
         if settled is not None:
-            self._settled.append((found, settled.by_scan))
+            self._settled.append(_Quiet(found, settled.by_scan, patient=False))
             if len(self._settled) >= BATCH:
                 self.flush()
 
@@ -88,19 +102,17 @@ class Settling:
 
         `final`: what did not hold still is handed over as changing, instead of another wait. Raises SourceUnavailable.
         """
-        due = iter(self._window.due(self._clock()))
-        while batch := list(islice(due, BATCH)):
-            changed: list[Look] = []
-            with Tree(self._root) as tree:
-                for entry in batch:
-                    found = self._again(entry, tree)
-                    if found is not None:
-                        changed.append(found)
-            if final:
-                for found in changed:
-                    self._window.forget(found.path)
-                self._add_changing(changed)
-            self.flush()
+        for window in (self._window, self._reserved):
+            due = iter(window.due(self._clock()))
+            while batch := list(islice(due, BATCH)):
+                with Tree(self._root) as tree:
+                    again = [self._again(entry, window, tree) for entry in batch]
+                if final:
+                    changed = [found for found in again if found is not None]
+                    for found in changed:
+                        self._window.forget(found.path)
+                    self._add_changing(changed)
+                self.flush()
         self.flush()
 
     def report_restless(self) -> None:
@@ -117,38 +129,43 @@ class Settling:
     def clear(self) -> None:
         """Forgets everything: the source is away."""
         self._window.clear()
+        self._reserved.clear()
         self._settled.clear()
 
     def flush(self) -> None:
         """Judges what has settled and hands it over. Raises SourceUnavailable, after what was judged before it."""
         while self._settled:
             batch, self._settled = self._settled[:BATCH], self._settled[BATCH:]
-            known = self._arrivals.known(self._source.name, [found.path for found, _ in batch])
+            known = self._arrivals.known(self._source.name, [quiet.look.path for quiet in batch])
             judged: list[tuple[Look, Arrival]] = []
             with Tree(self._root) as tree:
                 try:
-                    for found, by_scan in batch:
-                        arrival = self._judged(found, known.get(found.path), tree)
-                        if arrival is not None and (by_scan or arrival.status is not Status.INCOMPLETE):
-                            judged.append((found, arrival))
+                    for quiet in batch:
+                        arrival = self._judged(quiet, known.get(quiet.look.path), tree)
+                        if arrival is not None and (quiet.by_scan or arrival.status is not Status.INCOMPLETE):
+                            judged.append((quiet.look, arrival))
                 finally:
                     arrivals = told_apart(self._source, judged, self._arrivals, tree)
                     if arrivals:
                         self._arrivals.add(arrivals)
 
-    def _again(self, entry: Settled, tree: Tree) -> Look | None:
+    def _again(self, entry: Settled, window: Window, tree: Tree) -> Look | None:
         """Observes a due entry once more; returns it where it did not hold still."""
         found = self._look(entry.key, tree)
         if found is None or not found.is_candidate or found.path != entry.key:
-            self._window.forget(entry.key)
+            window.forget(entry.key)
             if found is not None and found.is_candidate:
                 self.offer(found, by_scan=entry.by_scan)  # a lonely sidecar whose audio has come
             return None
-        settled = self._window.observe(found.path, _stamps(found), self._clock())
-        if settled is None:
-            return found
-        self._settled.append((found, settled.by_scan))
-        return None
+        patient = window is self._reserved
+        settled = window.observe(found.path, _stamps(found), self._clock())
+        if settled is not None:
+            self._settled.append(_Quiet(found, settled.by_scan, patient))
+            return None
+        if patient:  # it is being filled: from here on like any other
+            window.forget(found.path)
+            self.offer(found, by_scan=entry.by_scan)
+        return found
 
     def _look(self, path: bytes, tree: Tree) -> Look | None:
         try:
@@ -159,11 +176,18 @@ class Settling:
             self._tell(error)
             return None
 
-    def _judged(self, found: Look, known: Known | None, tree: Tree) -> Arrival | None:
+    def _judged(self, quiet: _Quiet, known: Known | None, tree: Tree) -> Arrival | None:
+        found = quiet.look
         if known is not None and (known.status is Status.SENDING or unchanged(known, found)):
             return None
         try:
-            arrival = judge(self._source, found, known, tree)
+            # asked before anything is read: a read of the end would fill the page cache and make it look written
+            if not quiet.patient and self._waits_for_its_end(quiet, tree):
+                verdict = reserved(self._reserved.settle_seconds)
+                waiting = arrival_of(self._source, found, known, Status.INCOMPLETE)
+                arrival = replace(waiting, reason=verdict.reason, detail=str(verdict))
+            else:
+                arrival = judge(self._source, found, known, tree)
         except SourceUnavailable:
             raise
         except AttemptFailure as failure:
@@ -176,6 +200,35 @@ class Settling:
         if known is not None and known.may_exist and arrival.sha256 is None:
             return None  # what became of the sent one is not undone by a file that cannot be read now
         return None if says_nothing_new(arrival) else arrival
+
+    def _waits_for_its_end(self, quiet: _Quiet, tree: Tree) -> bool:
+        """Whether a file that looks finished has space reserved at its end, and has not been quiet for long."""
+        found = quiet.look
+        if found.finding is not Finding.PAIR or found.audio is None or not self._ends_reserved(found, tree):
+            self._reserved.forget(found.path)
+            return False
+        if self._reserved.full and found.path not in self._reserved:
+            return True  # a scan brings it back
+        stamps = _stamps(found)
+        return self._reserved.observe(found.path, stamps, self._clock(), by_scan=quiet.by_scan) is None
+
+    def _ends_reserved(self, found: Look, tree: Tree) -> bool:
+        size = found.audio.size if found.audio else 0
+        try:
+            descriptor = tree.open_regular(found.path)
+        except SourceUnavailable:
+            raise
+        except Failure:
+            return False  # what is wrong with it is the judge's to say
+        try:
+            if not ends_reserved(descriptor, size):
+                return False
+            audio.inspect(descriptor, size, FACTS[self._source.method])
+        except Failure:
+            return False  # so is an unfinished or a wrong header
+        finally:
+            os.close(descriptor)
+        return True
 
     def _unreadable(self, found: Look, known: Known | None, failure: AttemptFailure) -> Arrival:
         """A file that cannot be read now (a bad disk, a share that stumbles): visible, and judged at each scan."""
