@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -29,12 +30,27 @@ def require_program(name: str) -> str:
     return path
 
 
+def require_root(why: str) -> None:
+    """Returns where the tests run as root, which `why` says the need for."""
+    if os.geteuid() != 0:
+        _missing(f"these tests do not run as root: {why}")
+
+
 def require_root_mounts() -> None:
     """Returns where mount namespaces can be made, and file systems mounted in them."""
     require_program("unshare")
     why = _why_no_mounts()
     if why is not None:
         _missing(f"mount namespaces cannot be made here, which takes root: {why}")
+
+
+def require_other_file_system(than: Path) -> Path:
+    """A folder for files of ours on a file system other than that of `than`."""
+    places = [Path(place) for place in ("/dev/shm", "/run", "/var/tmp") if os.access(place, os.W_OK | os.X_OK)]
+    other = next((place for place in places if place.stat().st_dev != than.stat().st_dev), None)
+    if other is None:
+        _missing("there is no second file system that may be written to, such as /dev/shm")
+    return other
 
 
 @cache
