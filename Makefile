@@ -10,7 +10,7 @@ demo: $(INSTALLED)
 	$(BIN)/ingest demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -179,7 +179,7 @@ class Views:
     def last_service_lived(self, before: int) -> int | None:
         """When the service process before that with the id `before` said last that it lived (microseconds), or None."""
         lived = select(func.max(instance.c.heartbeat_at)).where(
-            instance.c.kind == Kind.SERVICE.value, instance.c.id < before
+            instance.c.kind != Kind.COMMAND.value, instance.c.id < before
         )
         with reading(self._engine) as connection:
             return connection.execute(lived).scalar()

@@ -35,7 +35,8 @@ def refused(site: Site) -> int:
     """How many attempts were refused so far."""
     with closing(sqlite3.connect(f"file:{site.database}?mode=ro", uri=True)) as database:
         (count,) = database.execute(
-            "SELECT count(*) FROM history WHERE from_status = 'sending' AND to_status = 'pending'"
+            "SELECT count(*) FROM history"
+            " WHERE from_status = 'sending' AND to_status = 'pending' AND reason IS NOT NULL"  # else: given back unsent
         ).fetchone()
     return int(count)
 

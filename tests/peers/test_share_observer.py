@@ -49,9 +49,10 @@ def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
 def hears(site: Site, service: Service) -> bool:
     """Whether files are found long before the next look: one after the other, which would take a look each."""
     began = time.monotonic()
-    for number in range(HEARD):
-        name = f"heard-{time.monotonic_ns()}.wav"
-        site.drop(name, wav(0.1, seed=number))
+    for _ in range(HEARD):
+        seed = time.monotonic_ns()
+        name = f"heard-{seed}.wav"
+        site.drop(name, wav(0.1, seed=seed))
         service.until(lambda name=name: site.statuses().get(name) == "done")  # type: ignore[misc]
     return time.monotonic() - began < (HEARD - 1) * SCAN_SECONDS / 2
 

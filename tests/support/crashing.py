@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from ingest.cli.main import main
 from ingest.state import arrivals as arrivals_module
-from ingest.state import commits, followups, instances, restoration, settlements
+from ingest.state import commits, followups, instances, marks, restoration, settlements
 from ingest.state.arrivals import Arrivals
 from ingest.state.commits import Apply
 from ingest.state.deliveries import Deliveries
@@ -43,7 +43,7 @@ _APPLIES: Final[dict[str, Callable[[Apply], bool]]] = {
     "add": lambda apply: apply is arrivals_module._add,
     "seen": lambda apply: apply is arrivals_module._seen,
     "claim": lambda apply: "Deliveries.claim." in apply.__qualname__,
-    "closing": lambda apply: apply is settlements.close,
+    "closing": lambda apply: apply is marks.close,
     "settle": lambda apply: apply is settlements.settle,
     "dispose": lambda apply: apply is followups.dispose,
     "follow": lambda apply: apply is followups.follow,

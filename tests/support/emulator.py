@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -73,6 +74,7 @@ class EmulatorProcess:
         """The process takes nothing and answers nothing, its connections stay."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)  # it has stopped only once this returns
 
     def thaw(self) -> None:
         assert self._process is not None
