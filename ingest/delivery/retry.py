@@ -18,6 +18,8 @@ from ingest.settings import Unconfirmed, UploadSettings
 
 _MICROSECONDS: Final = 1_000_000
 _HOUR: Final = 3600 * _MICROSECONDS
+# A clock that jumped, or a service that stood still for a week, has not tried for all that time.
+_LEAST_TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ def _in_doubt(
 
 def _again(error: AttemptFailure, claim: Claim, upload: UploadSettings, now: int, chance: float) -> Decision:
     failing_since = claim.failing_since or now
-    if now - failing_since >= upload.give_up_hours * _HOUR:
+    if now - failing_since >= upload.give_up_hours * _HOUR and claim.tries + 1 >= _LEAST_TRIES:
         return Decision(
             to=Status.FAILED,
             reason=Reason.GAVE_UP,

@@ -144,9 +144,12 @@ class Senders:
             self._pause.inconclusive()
 
     def _refused(self, error: Failure, permit: Permit) -> None:
-        if error.reason is not Reason.STOPPED and self._pause.refused(error, permit):
-            _log.warning("service_paused: %s: %s", error.reason, error)
-            self._pause_changed()
+        before = self._pause.paused
+        if error.reason is not Reason.STOPPED:
+            if self._pause.refused(error, permit):
+                _log.warning("service_paused: %s: %s", error.reason, error)
+            if before is None or before.detail != str(error):
+                self._pause_changed()
         self._bell.ring()
 
     def _is_its_own(self, error: Failure, source: str) -> bool:

@@ -151,10 +151,11 @@ class Service:
         newest_change = store.views.newest_change()  # what a killed run left unconfirmed is news of this one
         resend = resend_of(self._settings)
         _take_over(store, resend)
-        store.deliveries.bring_forward(self._settings.upload.retry_max_seconds)
+        longest = self._settings.upload.retry_max_seconds
+        store.deliveries.bring_forward(longest)
         parts = build(self._settings, store, client, self._progress, instance_id)
         loops = Loops(self._stop, self.stop)
-        loops.start("heartbeat", lambda stop: _beat(store, instance_id, resend, stop))
+        loops.start("heartbeat", lambda stop: _beat(store, instance_id, resend, longest, stop))
         for number in range(self._settings.upload.concurrency):
             loops.start(f"sender-{number + 1}", parts.senders.run)
         return _Started(store, client, parts, loops, instance_id, newest_change)
@@ -176,10 +177,11 @@ class Service:
             started.store.instances.say(started.instance_id, ServiceState.STOPPED, *why)
 
 
-def _beat(store: Store, instance_id: int, resend: Resend, stop: threading.Event) -> None:
-    """Says that the service lives, and takes over from a command that was killed while it sent."""
+def _beat(store: Store, instance_id: int, resend: Resend, longest_seconds: float, stop: threading.Event) -> None:
+    """Says that the service lives, takes over from a command that was killed while it sent, and minds the clock."""
     while not stop.wait(_HEARTBEAT_SECONDS):
         store.instances.heartbeat(instance_id)
+        store.deliveries.bring_forward(longest_seconds)
         if store.views.sending():
             _take_over(store, resend)
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
-from ingest.recording import Claim, Container, Shape, Status
+from ingest.recording import Claim, Container, OperationState, Shape, Status
 from ingest.state import clock, transitions
-from ingest.state.tables import instance, recording, source
+from ingest.state.tables import instance, recording, source, upload
 
 _PENDING: Final = (
     select(
@@ -51,7 +51,11 @@ _LONGEST_ASKED: Final = 2 * 3600 * 1_000_000
 _BRING_FORWARD: Final = (
     update(recording)
     .where(recording.c.status == Status.PENDING.value, recording.c.next_attempt_at > bindparam("b_far"))
-    .values(next_attempt_at=bindparam("b_now"))
+    .values(next_attempt_at=bindparam("b_now")),
+    update(recording).where(recording.c.disposal_at > bindparam("b_far")).values(disposal_at=bindparam("b_now")),
+    update(upload)
+    .where(upload.c.operation == OperationState.RUNNING.value, upload.c.operation_due_at > bindparam("b_far"))
+    .values(operation_due_at=bindparam("b_now")),
 )
 _TAKE: Final = (
     update(recording)
@@ -67,7 +71,8 @@ _TAKE: Final = (
 
 def bring_forward(connection: Connection, now: int, most: int) -> None:
     """Makes due at `now` what would wait longer than the longest delay: `most` and a half, or two hours."""
-    connection.execute(_BRING_FORWARD, {"b_now": now, "b_far": now + max(most * 3 // 2, _LONGEST_ASKED)})
+    for statement in _BRING_FORWARD:
+        connection.execute(statement, {"b_now": now, "b_far": now + max(most * 3 // 2, _LONGEST_ASKED)})
 
 
 def claim(

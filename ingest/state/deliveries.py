@@ -73,7 +73,7 @@ class Deliveries:
             return connection.execute(settlements.STILL_HELD).first() is None
 
     def bring_forward(self, most_seconds: float) -> None:
-        """Makes due what would wait longer than any delay between attempts: it was written under another clock."""
+        """Makes due what would wait longer than any delay there is: it was written under a clock that was ahead."""
 
         def change(connection: Connection, _: Sequence[None]) -> Sequence[None]:
             claims.bring_forward(connection, clock.now(), clock.microseconds(most_seconds))

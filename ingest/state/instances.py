@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Connection, Update, and_, bindparam, case, delete, func, insert, literal_column, select, update
 
 from ingest.failures import StateUnusable
 from ingest.recording import Reason, Status
@@ -118,10 +118,12 @@ class Instances:
     def say(
         self, instance_id: int, state: ServiceState, reason: Reason | None = None, detail: str | None = None
     ) -> None:
-        """Says how the service does, from now on."""
+        """Says how the service does, from now on; only a new state or reason begins a new `since`."""
         at = clock.now()
-        values = {"state": state.value, "reason": reason, "detail": detail, "since": at, "heartbeat_at": at}
-        self._change(instance_id, values)
+        goes_on = and_(instance.c.state == state.value, instance.c.reason.is_not_distinct_from(reason))
+        since = case((goes_on, instance.c.since), else_=at)
+        values = {"state": state.value, "reason": reason, "detail": detail, "heartbeat_at": at}
+        self._change(instance_id, values, _STATE.values(since=since))
 
     def take_over(self, resend: Resend | None = None) -> TakenOver:
         """Settles what dead processes were sending: without a mark nothing can have been made, with one it may have.
@@ -149,9 +151,9 @@ class Instances:
 
         self._commits.submit(register, [None])
 
-    def _change(self, instance_id: int, values: Mapping[str, Any]) -> None:
+    def _change(self, instance_id: int, values: Mapping[str, Any], statement: Update = _STATE) -> None:
         def change(connection: Connection, _: Sequence[None]) -> Sequence[None]:
-            connection.execute(_STATE, {**values, "b_id": instance_id})
+            connection.execute(statement, {**values, "b_id": instance_id})
             return [None]
 
         self._commits.submit(change, [None])

@@ -116,6 +116,23 @@ def test_p2_a_source_is_not_renamed_under_a_running_service(site: Site) -> None:
         assert service.stop() == 0
 
 
+def test_p5_a_clock_that_is_put_back_under_a_running_service_holds_nothing_back(site: Site) -> None:
+    site.configure(speechsense={"endpoint": "127.0.0.1:1"}, upload={"retry_max_seconds": 1})
+    site.drop("call.wav", wav(0.1, seed=10))
+    with site.running() as service:
+        service.until_logged("service_paused: unreachable")
+        far = (time.time_ns() // 1000) + 400 * 86_400 * 1_000_000
+        with closing(sqlite3.connect(site.database)) as database, database:
+            database.execute("UPDATE recording SET next_attempt_at = ?", (far,))
+
+        def due() -> int:
+            with closing(sqlite3.connect(site.database)) as database:
+                return int(database.execute("SELECT next_attempt_at FROM recording").fetchone()[0])
+
+        service.until(lambda: due() < far, seconds=30)
+        assert service.stop() == 0
+
+
 def test_a_clock_that_was_ahead_holds_no_recording_back(site: Site) -> None:
     site.drop("call.wav", wav(0.1, seed=9))
     site.configure(speechsense={"endpoint": "127.0.0.1:1"})

@@ -24,14 +24,14 @@ UNKNOWN = OutcomeUnknown(Reason.ANSWER_LOST, "No answer.", "Look.")
 BROKEN = AttemptFailure(Reason.STREAM_BROKEN, "The upload broke off.")
 
 
-def claim(failing_since: int | None = None) -> Claim:
+def claim(failing_since: int | None = None, tries: int = 9) -> Claim:
     return Claim(
         id=1,
         source="floor",
         path=b"one.wav",
         metadata_path=b"one.json",
         attempt=3,
-        tries=2,
+        tries=tries,
         failing_since=failing_since,
         audio=Shape(1644, 1),
         fields={},
@@ -113,6 +113,13 @@ def test_it_is_given_up_after_give_up_hours_and_not_before(failing_for_seconds: 
         assert "1 hours" in decision.detail
         assert "The upload broke off." in decision.detail
         assert "`ingest retry`" in decision.detail
+
+
+def test_p1_it_is_not_given_up_after_a_jump_of_the_clock() -> None:
+    week = NOW - 168 * 3600 * SECOND
+
+    assert decide(BROKEN, claim(week, tries=3), UPLOAD, NOW, 0.5).to is Status.PENDING
+    assert decide(BROKEN, claim(week, tries=4), UPLOAD, NOW, 0.5).to is Status.FAILED
 
 
 @pytest.mark.parametrize(
