@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ingest.recording import Arrival, Disposal, Reason, Status
 from ingest.state import clock, renaming, transitions
-from ingest.state.arrivals import columns
 from ingest.state.bell import Bell
 from ingest.state.commits import Commits
+from ingest.state.judgements import columns
 from ingest.state.settlements import PART, Outcome
 from ingest.state.tables import recording, upload
 

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Executable, create_engine, event
 
 from ingest.shipped import shipped
-from ingest.state import arrivals, claims, followups, instances, lookups, marks, settlements, twins
+from ingest.state import arrivals, claims, followups, instances, lookups, marks, remembered, settlements, twins
 from ingest.state.engine import open_engine
 from ingest.state.tables import SCHEMAS, metadata
 from tests.support.state import new_database
@@ -47,7 +47,7 @@ OFTEN: Mapping[str, tuple[Executable, Mapping[str, Any]]] = {
     "claim": (claims.CLAIMABLE, {"now": ROWS, "most": 8, "excluded": ["nobody"]}),
     "claim one": (claims.CLAIMABLE_ONE, {"id": 10}),
     "next due": (claims.NEXT_DUE, {"excluded": ["nobody"]}),
-    "known": (arrivals.KNOWN, {"source_id": 1, "paths": [b"call-3", b"call-6"]}),
+    "known": (remembered.KNOWN, {"source_id": 1, "paths": [b"call-3", b"call-6"]}),
     "suspects": (arrivals.SUSPECTS, {"source_id": 1, "after": 0}),
     "disposals": (followups.DISPOSALS_DUE, {"now": ROWS, "most": 8}),
     "operations": (followups.OPERATIONS_DUE, {"now": ROWS, "most": 8}),

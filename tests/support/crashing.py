@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from ingest.cli.main import main
 from ingest.state import arrivals as arrivals_module
-from ingest.state import commits, followups, instances, marks, restoration, settlements
+from ingest.state import commits, followups, instances, judgements, marks, restoration, settlements
 from ingest.state.arrivals import Arrivals
 from ingest.state.commits import Apply
 from ingest.state.deliveries import Deliveries
@@ -40,7 +40,7 @@ DOORS: Final[dict[str, tuple[type, str]]] = {
     "say": (Instances, "say"),
 }
 _APPLIES: Final[dict[str, Callable[[Apply], bool]]] = {
-    "add": lambda apply: apply is arrivals_module._add,
+    "add": lambda apply: apply is judgements.add,
     "seen": lambda apply: apply is arrivals_module._seen,
     "claim": lambda apply: "Deliveries.claim." in apply.__qualname__,
     "closing": lambda apply: apply is marks.close,
