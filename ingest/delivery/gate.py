@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ingest.delivery.pause import Pause, Permit
-from ingest.failures import ServiceFailure
+from ingest.failures import AttemptFailure, ServiceFailure
 from ingest.recording import Reason
 
 _LONGEST_SECONDS: Final = 60.0
@@ -28,9 +28,9 @@ class Gates:
         self._beyond = 0
         self._has_answered = False
 
-    def gate(self, permit: Permit) -> Gate:
+    def gate(self, permit: Permit, is_stopping: Callable[[], bool] = bool) -> Gate:
         """That of one attempt; to be closed once the attempt's end has reached the pause."""
-        return Gate(self, permit)
+        return Gate(self, permit, is_stopping)
 
     def answered(self) -> None:
         """SpeechSense answered for a recording: from now on all may be past their last byte at the same time."""
@@ -80,8 +80,9 @@ class Gates:
 class Gate:
     """One attempt's way out."""
 
-    def __init__(self, gates: Gates, permit: Permit) -> None:
+    def __init__(self, gates: Gates, permit: Permit, is_stopping: Callable[[], bool]) -> None:
         self._gates = gates
+        self._is_stopping = is_stopping
         self._given = permit
         self.permit = permit
         """As what it goes: one that was held back may have become the probe."""
@@ -89,7 +90,10 @@ class Gate:
         self._entered = False
 
     def opens(self) -> bool:
-        """Whether the last byte may go now; asked again until it may. Raises ServiceFailure after a minute of no."""
+        """Whether the last byte may go now; asked again until it may.
+
+        Raises ServiceFailure after a minute of no, AttemptFailure (STOPPED) where it is held while the service stops.
+        """
         now = self._gates.now()
         if self._asked_at is None:
             self._asked_at = now
@@ -97,6 +101,8 @@ class Gate:
             permit = self._gates.enter(self._given, now - self._asked_at)
             if permit is not Permit.WAIT:
                 self._entered, self.permit = True, permit
+            elif self._is_stopping():
+                raise AttemptFailure(Reason.STOPPED, "The service was stopped before the last byte was sent.")
         return self._entered
 
     def close(self) -> None:

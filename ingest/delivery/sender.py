@@ -86,14 +86,14 @@ class Senders:
                 self._bell.wait(rings, self._seconds_to_next())
                 continue
             try:
-                self._attempt(claim, permit)
+                self._attempt(claim, permit, stop)
             finally:
                 self._pause.ended(permit)
         self._put_back()
 
-    def _attempt(self, claim: Claim, permit: Permit) -> None:
+    def _attempt(self, claim: Claim, permit: Permit, stop: threading.Event) -> None:
         began = time.monotonic()
-        gate = self._gates.gate(permit)
+        gate = self._gates.gate(permit, stop.is_set)
         try:
             ended = self._attempts.make(claim, may_go=gate.opens, probe=permit is Permit.PROBE)
             # Short ones are taken several at a time; what takes long must not wait in a queue as if it were being sent.

@@ -6,7 +6,7 @@ import pytest
 
 from ingest.delivery.gate import Gates
 from ingest.delivery.pause import Pause, Permit
-from ingest.failures import OutcomeUnknown, ServiceFailure
+from ingest.failures import AttemptFailure, OutcomeUnknown, ServiceFailure
 from ingest.recording import Reason
 
 LOST = OutcomeUnknown(Reason.ANSWER_LOST, "No answer came.")
@@ -107,6 +107,16 @@ def test_what_is_held_for_a_minute_is_put_back(gates: Gates, pause: Pause, clock
         held.opens()
 
     assert raised.value.reason is Reason.ANSWER_LOST
+
+
+def test_what_is_held_goes_back_when_the_service_stops(gates: Gates, pause: Pause) -> None:
+    gates.answered()
+    pause.refused(LOST, Permit.GO)
+
+    with pytest.raises(AttemptFailure) as raised:
+        gates.gate(Permit.GO, lambda: True).opens()
+
+    assert raised.value.reason is Reason.STOPPED
 
 
 def test_another_pause_holds_no_last_byte(gates: Gates, pause: Pause) -> None:
