@@ -61,6 +61,7 @@ class Reason(StrEnum):
     SERVER_ERROR = "server_error"
     READ_FAILED = "read_failed"
     SOURCE_AWAY = "source_away"
+    SAME_BEING_SENT = "same_being_sent"
     INTERNAL_ERROR = "internal_error"
     STOPPED = "stopped"
 
@@ -148,10 +149,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A recording that was sent, or may have been, and has the fingerprint asked for; `sha256` (hex) of its audio."""
+    """A recording that was sent, or may have been, and has the fingerprint asked for.
+
+    `sha256` (hex) is that of its audio, None where a restored state holds it and never read it.
+    """
 
     id: int
-    sha256: str
+    sha256: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

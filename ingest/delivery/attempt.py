@@ -50,6 +50,8 @@ class Ended:
 
     settlement: Settlement
     error: IngestError | None = None
+    let_go: bool = True
+    """Whether its last byte had been let go: only then an answer shows that answers come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,21 +93,20 @@ class Attempts:
         except StateUnusable:
             raise
         except RecordingDuplicate as error:
-            return Ended(_duplicate(claim, error, stream), error)
+            return Ended(_duplicate(claim, error, stream), error, let_go=False)
         except IngestError as error:
             cause = self._cause(claim, error)
-            return Ended(self._failed(claim, cause, ids, stream), cause)
+            return Ended(self._failed(claim, cause, ids, stream), cause, _let_go(stream))
         except Exception as error:  # noqa: BLE001 - one recording's surprise must not end the others
             failure = _surprise(error, stream)
-            return Ended(self._failed(claim, failure, ids, stream), failure)
+            return Ended(self._failed(claim, failure, ids, stream), failure, _let_go(stream))
 
-    def _mark(self, claim: Claim, ids: RequestIds, size: int, sha256: str) -> bool | None:
-        """Whether the mark stands on disk; None where the same recording is past its own and is to be waited for."""
+    def _mark(self, claim: Claim, ids: RequestIds, size: int, sha256: str) -> Standing:
         unique = self.sources[claim.source].duplicates is Duplicates.SKIP
         mark = self.deliveries.closing(Closing(claim=claim, ids=ids, size=size, sha256=sha256, unique=unique))
         if mark.standing is Standing.SENT_ALREADY and mark.twin is not None:
             raise RecordingDuplicate(mark.twin)
-        return None if mark.standing is Standing.BEING_SENT else mark.stands
+        return mark.standing
 
     def _upload(self, claim: Claim, ids: RequestIds, stream: HeldBackStream) -> Answer:
         request = UploadRequest(
@@ -167,6 +168,10 @@ class Attempts:
             sent_at=stream.let_go_at if stream and decision.to is Status.UNCONFIRMED else None,
             outcome=_outcome(error, stream),
         )
+
+
+def _let_go(stream: HeldBackStream | None) -> bool:
+    return stream is not None and stream.moment is Moment.LAST_BYTE_LET_GO
 
 
 def _duplicate(claim: Claim, error: RecordingDuplicate, stream: HeldBackStream | None) -> Settlement:

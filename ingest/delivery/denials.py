@@ -19,6 +19,7 @@ class Denials:
         self._lock = threading.Lock()
         self._until: dict[str, float] = {}
         self._permitted: set[str] = set()
+        self._in_turn: set[str] = set()
         self._told: set[str] = set()
 
     def denied(self, source: str) -> bool:
@@ -26,12 +27,16 @@ class Denials:
         with self._lock:
             self._until[source] = self._clock() + _SECONDS
             self._permitted.discard(source)
+            self._in_turn.add(source)
+            if self._in_turn >= self._sources:
+                self._in_turn = {source}
             return bool(self._permitted)
 
     def permitted(self, source: str) -> bool:
         """One of `source` was taken; True where that had been told to be denied."""
         with self._lock:
             self._until.pop(source, None)
+            self._in_turn.clear()
             self._permitted.add(source)
             was_told = source in self._told
             self._told.discard(source)
@@ -46,8 +51,11 @@ class Denials:
 
     @property
     def left_alone(self) -> frozenset[str]:
-        """Those that nothing is claimed of now; none where it would be all: that is a matter of the whole service."""
+        """Those that nothing is claimed of now: denied within the last minute, or since every other one had its turn.
+
+        None where it would be all: that is a matter of the whole service.
+        """
         with self._lock:
             now = self._clock()
-            denied = frozenset(source for source, until in self._until.items() if until > now)
-        return frozenset() if denied >= self._sources else denied
+            denied = {source for source, until in self._until.items() if until > now} | self._in_turn
+            return frozenset() if denied >= self._sources else frozenset(denied)

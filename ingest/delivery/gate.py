@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ingest.delivery.pause import Pause, Permit
-from ingest.failures import AttemptFailure, ServiceFailure
+from ingest.failures import AttemptFailure
 from ingest.recording import Reason
 
 _LONGEST_SECONDS: Final = 60.0
@@ -26,6 +26,7 @@ class Gates:
         self._clock = clock
         self._lock = threading.Lock()
         self._beyond = 0
+        self._first_at = 0.0
         self._has_answered = False
 
     def gate(self, permit: Permit, is_stopping: Callable[[], bool] = bool) -> Gate:
@@ -43,14 +44,16 @@ class Gates:
     def enter(self, permit: Permit, waited: float) -> Permit:
         """As what a last byte may go that has `waited` for so many seconds, and WAIT while it may not.
 
-        Raises ServiceFailure when it has waited for too long.
+        Raises AttemptFailure (ANSWER_LOST) when it has waited for too long.
         """
         if permit is Permit.GO:
             permit = self._as_probe(waited)
         with self._lock:
-            if permit is Permit.GO and self._beyond and not self._has_answered and waited < _FIRST_ANSWER_SECONDS:
+            if permit is Permit.GO and self._beyond and self._is_first_answer_due():
                 return Permit.WAIT
-            self._beyond += permit is not Permit.WAIT
+            if permit is not Permit.WAIT:
+                self._first_at = self._first_at if self._beyond else self._clock()
+                self._beyond += 1
         return permit
 
     def leave(self) -> None:
@@ -62,19 +65,28 @@ class Gates:
         """One that had entered as a probe has ended."""
         self._pause.ended(Permit.PROBE)
 
+    def _is_first_answer_due(self) -> bool:
+        """An answer that takes long is no sign of trouble, and is not waited for any more."""
+        return not self._has_answered and self._clock() - self._first_at < _FIRST_ANSWER_SECONDS
+
     def _as_probe(self, waited: float) -> Permit:
         """While answers are being lost, one that is held back is as good a probe as any, and the only one at times."""
-        paused = self._pause.paused
-        if paused is None or paused.reason is not Reason.ANSWER_LOST:
+        if not self.losing:
             return Permit.GO
         permit, _ = self._pause.permit()
         if permit is Permit.WAIT and waited >= _LONGEST_SECONDS:
-            raise ServiceFailure(
+            raise AttemptFailure(
                 Reason.ANSWER_LOST,
                 "Answers are being lost, so its last byte was held back: nothing was made.",
                 "The service goes on by itself.",
             )
         return permit
+
+    @property
+    def losing(self) -> bool:
+        """Whether answers are being lost."""
+        paused = self._pause.paused
+        return paused is not None and paused.reason is Reason.ANSWER_LOST
 
 
 class Gate:
@@ -92,17 +104,18 @@ class Gate:
     def opens(self) -> bool:
         """Whether the last byte may go now; asked again until it may.
 
-        Raises ServiceFailure after a minute of no, AttemptFailure (STOPPED) where it is held while the service stops.
+        Raises AttemptFailure: ANSWER_LOST after a minute of no, STOPPED where it would be let go in doubt while the
+        service stops.
         """
         now = self._gates.now()
         if self._asked_at is None:
             self._asked_at = now
+        if not self._entered and self._gates.losing and self._is_stopping():
+            raise AttemptFailure(Reason.STOPPED, "The service was stopped before the last byte was sent.")
         if not self._entered:
             permit = self._gates.enter(self._given, now - self._asked_at)
             if permit is not Permit.WAIT:
                 self._entered, self.permit = True, permit
-            elif self._is_stopping():
-                raise AttemptFailure(Reason.STOPPED, "The service was stopped before the last byte was sent.")
         return self._entered
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -80,6 +80,7 @@ class Pause:
         """A probe broke off for reasons that may be its own: the next one is made later, with another recording."""
         with self._lock:
             if self._paused is not None:
+                self._paused = replace(self._paused, probes=self._paused.probes + 1)
                 self._delay = min(self._delay * 2, self._most)
                 self._probe_at = self._clock() + self._delay
 

@@ -86,9 +86,12 @@ class DeliveredFile:
         """The old name goes; where it cannot, the new one does, or each try would leave another copy."""
         try:
             os.unlink(self._name, dir_fd=self._folder)
+        except FileNotFoundError:
+            return  # it has gone: the share lost an answer, or its owner cleaned up; the copy is the only one now
         except OSError:
-            with suppress(OSError):
-                os.unlink(destination)
+            if self.there() is There.SAME:
+                with suppress(OSError):
+                    os.unlink(destination)
             raise
 
     def _copy(self, destination: bytes) -> None:

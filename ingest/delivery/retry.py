@@ -18,6 +18,8 @@ from ingest.settings import Unconfirmed, UploadSettings
 
 _MICROSECONDS: Final = 1_000_000
 _HOUR: Final = 3600 * _MICROSECONDS
+_NOT_TO_BLAME: Final = frozenset({Reason.STOPPED, Reason.ANSWER_LOST, Reason.SAME_BEING_SENT})
+_SAME_SECONDS: Final = 10
 # A clock that jumped, or a service that stood still for a week, has not tried for all that time.
 _LEAST_TRIES: Final = 5
 
@@ -56,16 +58,17 @@ def decide(
         return Decision(to=Status.INCOMPLETE, reason=error.reason, detail=str(error), counted=False)
     if isinstance(error, OutcomeUnknown):
         return _in_doubt(error, claim, upload, now, chance, wish)
-    if isinstance(error, AttemptFailure) and error.reason is not Reason.STOPPED:
+    if isinstance(error, AttemptFailure) and error.reason not in _NOT_TO_BLAME:
         return _again(error, claim, upload, now, chance)
     # The service paused, the folder is away, or we stop: the recording is not to blame, and keeps its place.
+    wait_seconds = _SAME_SECONDS if isinstance(error, AttemptFailure) and error.reason is Reason.SAME_BEING_SENT else 0
     reason = error.reason if isinstance(error, Failure) else Reason.SOURCE_AWAY
     return Decision(
         to=Status.PENDING,
         reason=reason,
         detail=str(error),
         counted=False,
-        next_attempt_at=now,
+        next_attempt_at=now + wait_seconds * _MICROSECONDS,
         failing_since=claim.failing_since,
     )
 

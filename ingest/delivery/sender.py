@@ -133,13 +133,13 @@ class Senders:
             self._source_away(ended.settlement.claim.source, str(error))
         source = ended.settlement.claim.source
         if isinstance(error, ServiceFailure) and self._is_its_own(error, source):
-            self._answered()
+            self._answered(ended, permit)
         elif isinstance(error, ServiceFailure | OutcomeUnknown):
             self._refused(error, permit)
         elif _is_answer(error):
             if self._denials.permitted(source):
                 _log.info("source_permitted: source=%s", source)
-            self._answered()
+            self._answered(ended, permit)
         elif permit is Permit.PROBE and isinstance(error, AttemptFailure) and error.grpc_code is not None:
             self._pause.inconclusive()
 
@@ -160,8 +160,14 @@ class Senders:
             _log.warning("source_denied: source=%s: %s", source, error)
         return True
 
-    def _answered(self) -> None:
-        self._gates.answered()
+    def _answered(self, ended: Ended, permit: Permit) -> None:
+        """Whoever is refused before the last byte shows that SpeechSense answers, but not that last answers arrive."""
+        if not ended.let_go and self._gates.losing:
+            if permit is Permit.PROBE:
+                self._pause.inconclusive()
+            return
+        if ended.let_go:
+            self._gates.answered()
         if self._pause.answered():
             _log.info("service_resumed: SpeechSense answers again")
             self._pause_changed()

@@ -10,13 +10,14 @@ from typing import Final
 from ingest.content.payload import Payload
 from ingest.failures import AttemptFailure, Moment
 from ingest.recording import Reason
+from ingest.state.marks import Standing
 
 _LOOK_SECONDS: Final = 0.02
 _TWIN_SECONDS: Final = 0.2
+_TWIN_LOOKS: Final = 5
 
-Mark = Callable[[int, str], bool | None]
-"""Writes the mark durably, given size in bytes and SHA-256 (hex); False when the claim is not ours any more, None when
-it is to be asked again in a moment: the same recording is being sent."""
+Mark = Callable[[int, str], Standing]
+"""Writes the mark durably, given size in bytes and SHA-256 (hex). Raises RecordingDuplicate."""
 
 
 class HeldBackStream:
@@ -78,12 +79,15 @@ class HeldBackStream:
             self.progressed_at = time.monotonic()  # it is we who wait, not the network
         if self._is_over():
             return False
-        while (stands := self._mark(self.size, self.sha256)) is None and not self._is_over():
+        standing = self._mark(self.size, self.sha256)
+        for _ in range(_TWIN_LOOKS):
+            if standing is not Standing.BEING_SENT or self._is_over():
+                break
             time.sleep(_TWIN_SECONDS)
-            self.progressed_at = time.monotonic()
-        if stands is None:
-            return False
-        if not stands:
+            standing = self._mark(self.size, self.sha256)
+        if standing is Standing.BEING_SENT:
+            raise AttemptFailure(Reason.SAME_BEING_SENT, "The same recording is being sent; its answer is waited for.")
+        if standing is not Standing.WRITTEN:
             raise AttemptFailure(Reason.STOPPED, "Another process took this recording over.")
         self.marked = True
         # An answer that came while the mark was written is a refusal of less than the whole: nothing was made.

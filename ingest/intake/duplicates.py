@@ -10,8 +10,9 @@ from ingest.failures import AttemptFailure, RecordingFailure, RecordingIncomplet
 from ingest.intake.arrivals import Arrivals
 from ingest.intake.judge import sha256_of
 from ingest.intake.look import Look
-from ingest.recording import Arrival, Status, Twin
+from ingest.recording import Arrival, Reason, Status, Twin
 from ingest.settings import Duplicates, SourceSettings
+from ingest.state.restoration import DETAIL
 
 
 def told_apart(
@@ -19,8 +20,8 @@ def told_apart(
 ) -> list[Arrival]:
     """The arrivals of one batch, those that were sent already as `duplicate`. Raises SourceUnavailable.
 
-    Only where a fingerprint is known the whole file is read. One that cannot be read now is left out: it is looked at
-    again at the next scan.
+    Only where a fingerprint is known the whole file is read. One that cannot be read now stays `pending`: at its mark
+    it is compared again. One that is like what a restored state holds is held, too.
     """
     wanted = [
         arrival.fingerprint for _, arrival in judged if _may_be_one(source, arrival) and arrival.fingerprint is not None
@@ -28,15 +29,14 @@ def told_apart(
     known = arrivals.twins(wanted) if wanted else {}
     if not known:
         return [arrival for _, arrival in judged]
-    found = (_told_apart(look, arrival, known, tree) for look, arrival in judged)
-    return [arrival for arrival in found if arrival is not None]
+    return [_told_apart(look, arrival, known, tree) for look, arrival in judged]
 
 
 def _may_be_one(source: SourceSettings, arrival: Arrival) -> bool:
     return source.duplicates is Duplicates.SKIP and arrival.status is Status.PENDING
 
 
-def _told_apart(look: Look, arrival: Arrival, known: Mapping[str, Sequence[Twin]], tree: Tree) -> Arrival | None:
+def _told_apart(look: Look, arrival: Arrival, known: Mapping[str, Sequence[Twin]], tree: Tree) -> Arrival:
     twins = known.get(arrival.fingerprint or "", ())
     before = arrival.replaces.id if arrival.replaces else None
     others = [twin for twin in twins if twin.id != before or arrival.sha256 != twin.sha256]
@@ -45,9 +45,13 @@ def _told_apart(look: Look, arrival: Arrival, known: Mapping[str, Sequence[Twin]
     try:
         sha256 = arrival.sha256 or sha256_of(look.path, look.audio, tree)
     except (RecordingFailure, RecordingIncomplete, AttemptFailure):
-        return None
+        return arrival
     first = next((twin for twin in others if twin.sha256 == sha256), None)
-    return arrival if first is None else as_duplicate(arrival, first.id, sha256)
+    if first is not None:
+        return as_duplicate(arrival, first.id, sha256)
+    if any(twin.sha256 is None for twin in others):
+        return replace(arrival, status=Status.UNCONFIRMED, reason=Reason.STATE_RESTORED, detail=DETAIL)
+    return arrival
 
 
 def as_duplicate(arrival: Arrival, first: int, sha256: str) -> Arrival:

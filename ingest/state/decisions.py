@@ -12,6 +12,7 @@ from ingest.state import clock, renaming, transitions
 from ingest.state.bell import Bell
 from ingest.state.commits import Commits
 from ingest.state.judgements import columns
+from ingest.state.releases import release
 from ingest.state.settlements import PART, Outcome
 from ingest.state.tables import recording, upload
 
@@ -107,7 +108,10 @@ class Decisions:
 
         def change(connection: Connection, _: Sequence[None]) -> Sequence[bool]:
             values = {"reason": Reason.BY_OPERATOR.value, "detail": note, "next_attempt_at": None}
-            return [_change(connection, recording_id, (before, Status.SKIPPED), values)]
+            changed = _change(connection, recording_id, (before, Status.SKIPPED), values)
+            if changed and before is not Status.UNCONFIRMED:
+                release(connection, [recording_id], clock.now())
+            return [changed]
 
         return before in SKIPPABLE and self._commits.submit(change, [None])[0]
 

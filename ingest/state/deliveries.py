@@ -6,14 +6,15 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, Engine
 
-from ingest.recording import Claim, Status
-from ingest.state import claims, clock, followups, lookups, marks, settlements
+from ingest.recording import Claim, Reason, Status
+from ingest.state import claims, clock, followups, lookups, marks, settlements, transitions
 from ingest.state.bell import Bell
 from ingest.state.commits import Commits
 from ingest.state.followups import DisposalDue, Disposed, Followed, OperationDue
 from ingest.state.lookups import LookedUp, LookUpDue
 from ingest.state.marks import Closing, Mark
 from ingest.state.reading import reading
+from ingest.state.releases import release
 from ingest.state.settlements import Settlement
 
 
@@ -49,7 +50,7 @@ class Deliveries:
 
     def settle(self, ended: Sequence[Settlement]) -> Sequence[bool]:
         """Writes how attempts ended. False for one whose claim was not ours any more."""
-        settled = self._commits.submit(settlements.settle, ended)
+        settled = self._commits.submit(_settle, ended)
         if any(settlement.to is Status.PENDING for settlement in ended):
             self._bell.ring()
         return settled
@@ -119,3 +120,16 @@ class Deliveries:
     def look_up(self, looked_up: Sequence[LookedUp]) -> Sequence[bool]:
         """Writes what look-ups found. False for a recording that is not unconfirmed any more."""
         return self._commits.submit(lookups.look_up, looked_up)
+
+
+def _settle(connection: Connection, ended: Sequence[Settlement]) -> Sequence[bool]:
+    """Settles, and lets copies go of what ended undelivered."""
+    settled = settlements.settle(connection, ended)
+    undelivered = [
+        settlement.claim.id
+        for settlement, held in zip(ended, settled, strict=True)
+        if held and settlement.to in transitions.UNDELIVERED and settlement.reason is not Reason.OPERATION_FAILED
+    ]
+    if undelivered:
+        release(connection, undelivered, clock.now())
+    return settled

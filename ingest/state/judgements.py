@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select,
 
 from ingest.recording import Arrival, Disposal, Known, Reason, Status
 from ingest.state import clock, transitions
+from ingest.state.releases import release
 from ingest.state.remembered import SOURCE_ID, remembered
 from ingest.state.restoration import held_if_in_doubt, restored_at
 from ingest.state.tables import history, recording
@@ -177,15 +178,17 @@ class _Batch:
         return True
 
     def _replace(self, before: Known, arrival: Arrival, generation: int) -> bool:
-        values = columns(arrival, self._at) | {"generation": generation}
-        if arrival.status is Status.DUPLICATE:
-            values["sha256"] = arrival.sha256
+        # What was read of the content before says nothing about what is judged now.
+        sha256 = arrival.sha256 if arrival.status is Status.DUPLICATE else None
+        values = columns(arrival, self._at) | {"generation": generation, "sha256": sha256}
         if before.id in self._made:
             self._made[before.id].update(values)
             self._note(before.id, before.status, arrival)
             return True
         expected = {"b_id": before.id, "b_status": before.status.value, "b_reason": before.reason}
         done = self._connection.execute(_REPLACE, values | expected)
+        if done.rowcount and arrival.status in transitions.UNDELIVERED:
+            release(self._connection, [before.id], self._at)
         if done.rowcount and (before.status, before.reason) != (arrival.status, arrival.reason):
             self._note(before.id, before.status, arrival)
         return bool(done.rowcount)

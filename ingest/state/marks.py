@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select
+from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
 from ingest.recording import Claim, RequestIds, Status
 from ingest.state import clock
@@ -76,7 +76,7 @@ _other = recording.alias("other")
 _sent = upload.alias("sent")
 # Of two that were marked together the one with the lower upload id goes first.
 SAME: Final = (
-    select(upload.c.recording_id, _sent.c.recording_id.label("twin"), _sent.c.outcome)
+    select(upload.c.recording_id, _sent.c.recording_id.label("twin"), _sent.c.outcome, _other.c.status)
     .join(recording, recording.c.id == upload.c.recording_id)
     .join(_other, and_(_other.c.fingerprint == recording.c.fingerprint, _other.c.id != recording.c.id))
     .join(_sent, and_(_sent.c.recording_id == _other.c.id, _sent.c.sha256 == upload.c.sha256))
@@ -86,12 +86,19 @@ SAME: Final = (
         recording.c.possible_duplicate.is_(False),
         _sent.c.id < upload.c.id,
         or_(
-            _sent.c.outcome.is_(None),
+            and_(
+                _sent.c.outcome.is_(None),
+                _other.c.status == Status.SENDING.value,
+                _sent.c.attempt == _other.c.attempt,
+            ),
             _sent.c.outcome.in_((Outcome.ACCEPTED.value, Outcome.UNKNOWN.value, Outcome.SUPERSEDED.value)),
         ),
     )
     .order_by(_sent.c.id)
 )
+# What may have arrived, but was to be sent again and then could not be: the copy goes instead of it, and says so.
+_LAPSED: Final = frozenset({Status.INCOMPLETE.value, Status.FAILED.value})
+_IN_DOUBT: Final = update(recording).where(recording.c.id == bindparam("b_id")).values(possible_duplicate=True)
 _WITHDRAW: Final = delete(upload).where(
     upload.c.recording_id == bindparam("b_id"),
     upload.c.part == PART,
@@ -131,10 +138,16 @@ def _withdraw_the_same(connection: Connection, marks: Sequence[Closing]) -> dict
     found: dict[int, Mark] = {}
     if not attempts:
         return found
+    in_doubt: set[int] = set()
     for row in connection.execute(SAME, {"ids": list(attempts)}):
+        if row.outcome == Outcome.UNKNOWN.value and row.status in _LAPSED:
+            in_doubt.add(row.recording_id)
+            continue
         standing = Standing.BEING_SENT if row.outcome is None else Standing.SENT_ALREADY
         if found.get(row.recording_id, Mark(Standing.BEING_SENT)).standing is Standing.BEING_SENT:
             found[row.recording_id] = Mark(standing, row.twin)
     for recording_id in found:
         connection.execute(_WITHDRAW, {"b_id": recording_id, "b_attempt": attempts[recording_id]})
+    for recording_id in in_doubt - found.keys():
+        connection.execute(_IN_DOUBT, {"b_id": recording_id})
     return found

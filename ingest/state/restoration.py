@@ -34,7 +34,13 @@ _WAITING: Final = select(recording.c.id, recording.c.status, recording.c.attempt
 _HOLD: Final = (
     update(recording)
     .where(recording.c.id == bindparam("b_id"))
-    .values(status=Status.UNCONFIRMED.value, reason=Reason.STATE_RESTORED.value, detail=DETAIL, next_attempt_at=None)
+    .values(
+        status=Status.UNCONFIRMED.value,
+        reason=Reason.STATE_RESTORED.value,
+        detail=DETAIL,
+        next_attempt_at=None,
+        sha256=None,
+    )
 )
 
 

@@ -75,6 +75,9 @@ _MARK: Final = update(upload).where(
     upload.c.attempt == bindparam("b_attempt"),
 )
 
+# A mark whose commit took so long that nobody waited for it any more: its last byte was never let go.
+_WITHDRAW: Final = _MARK.where(upload.c.outcome.is_(None)).values(outcome=Outcome.WITHDRAWN.value)
+
 
 def _ours(connection: Connection, claims: Sequence[Claim]) -> list[bool]:
     """For each whether it still holds its recording; of two for one claim only the first does."""
@@ -94,6 +97,8 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> Sequenc
     marked = [_mark(settlement, at) for settlement in held if settlement.outcome]
     if marked:
         connection.execute(_MARK, marked)
+    if unmarked := [_of(settlement.claim) for settlement in held if not settlement.outcome]:
+        connection.execute(_WITHDRAW, unmarked)
     if held:
         connection.execute(_SETTLE, [_columns(settlement, at) for settlement in held])
     if in_doubt := [{"b_id": settlement.claim.id} for settlement in held if settlement.possible_duplicate]:
@@ -113,6 +118,10 @@ def give_back(connection: Connection, claims: Sequence[Claim]) -> Sequence[bool]
     change = (Status.SENDING, Status.PENDING)
     transitions.record(connection, [transitions.entry(claim.id, at, change, attempt=claim.attempt) for claim in held])
     return ours
+
+
+def _of(claim: Claim) -> dict[str, int]:
+    return {"b_id": claim.id, "b_attempt": claim.attempt}
 
 
 def _columns(settlement: Settlement, at: int) -> dict[str, Any]:

@@ -121,6 +121,7 @@ _partial("ix_recording_sending", recording, "status = 'sending'", "id")
 _partial("ix_recording_incomplete", recording, "status = 'incomplete'", "source_id", "id")
 _partial("ix_recording_disposal", recording, "disposal_at IS NOT NULL", "disposal_at")
 _partial("ix_recording_fingerprint", recording, "fingerprint IS NOT NULL", "fingerprint", "id")
+_partial("ix_recording_duplicate_of", recording, "duplicate_of IS NOT NULL", "duplicate_of")
 _partial("ix_recording_look_up", recording, "look_up_at IS NOT NULL", "look_up_at")
 Index("ix_recording_source_status", recording.c.source_id, recording.c.status)
 

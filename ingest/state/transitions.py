@@ -37,6 +37,9 @@ ALLOWED: Final[Mapping[Status | None, frozenset[Status]]] = {
 }
 """From each status (None: not known yet) to those that may follow. `done` fails only when its operation failed."""
 
+UNDELIVERED: Final = frozenset({Status.INCOMPLETE, Status.FAILED, Status.SKIPPED})
+"""What a recording ends in, for now, without having been sent."""
+
 _INSERT_HISTORY: Final = insert(tables.history)
 
 

@@ -15,9 +15,14 @@ TWINS: Final = (
     select(recording.c.id, recording.c.fingerprint, recording.c.sha256)
     .where(
         recording.c.fingerprint.in_(bindparam("fingerprints", expanding=True)),
-        recording.c.sha256.is_not(None),
         or_(
-            recording.c.status.in_((Status.DONE.value, Status.UNCONFIRMED.value)),
+            and_(
+                recording.c.status.in_((Status.DONE.value, Status.UNCONFIRMED.value)), recording.c.sha256.is_not(None)
+            ),
+            and_(
+                recording.c.status == Status.UNCONFIRMED.value,
+                recording.c.reason == Reason.STATE_RESTORED.value,
+            ),
             and_(
                 recording.c.status == Status.FAILED.value,
                 recording.c.reason == Reason.OPERATION_FAILED.value,

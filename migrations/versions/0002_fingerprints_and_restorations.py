@@ -8,7 +8,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_NEW_INDEXES = {"fingerprint": ("fingerprint", "id"), "look_up": ("look_up_at",)}
+_NEW_INDEXES = {"fingerprint": ("fingerprint", "id"), "duplicate_of": ("duplicate_of",), "look_up": ("look_up_at",)}
 
 
 def upgrade() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -15,10 +16,14 @@ from ingest.failures import Moment
 from ingest.speechsense.emulator import Fault
 from tests.support.audio import wav, wav_header
 from tests.support.emulator import EmulatorProcess
-from tests.support.service import GIVEN, Site
+from tests.support.service import GIVEN, SOUND, Site
 
 FAULTS = (
     Fault(moment=Moment.LAST_BYTE_LET_GO, code="UNAVAILABLE", match="client-lost"),
+    Fault(moment=Moment.LAST_BYTE_LET_GO, code="UNAVAILABLE", times=1, match="client-once-lost"),
+    Fault(moment=Moment.LAST_BYTE_LET_GO, code="UNAVAILABLE", times=1, match="client-broken-once"),
+    Fault(moment=Moment.BEFORE_FIRST_BYTE, code="INVALID_ARGUMENT", match="client-refused"),
+    Fault(moment=Moment.LAST_BYTE_LET_GO, match="client-silent"),
     Fault(moment=Moment.LAST_BYTE_LET_GO, code="UNAVAILABLE", after_seconds=0.5, times=1, match="client-slow"),
 )
 
@@ -227,3 +232,69 @@ def test_what_an_older_program_sent_is_known_by_its_path_alone(site: Site, emula
     site.once()
 
     assert site.statuses() == {"one.wav": "done", "copy.wav": "done"}
+
+
+def test_p1_a_copy_goes_itself_where_the_first_was_not_sent_and_is_gone(site: Site, emulator: EmulatorProcess) -> None:
+    site.drop("lost.wav", fields={**GIVEN, "client_id": "client-once-lost"})
+    site.once(code=1)
+    move(site, "lost.wav", "archive/lost.wav")
+    site.once()
+    assert site.row("archive/lost.wav")["status"] == "duplicate"
+
+    site.ingest("resolve", str(site.row("lost.wav")["id"]), "--not-sent")
+    site.once("--strict", code=None)
+    site.once("--strict", code=None)
+
+    assert site.row("lost.wav")["reason"] == "missing"
+    copy = site.row("archive/lost.wav")
+    assert (copy["status"], copy["duplicate_of"], copy["possible_duplicate"]) == ("done", None, False)
+    assert sent(site, emulator) == 1
+
+
+def test_p1_a_copy_goes_instead_of_what_was_to_be_sent_again_and_is_gone(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source={"unconfirmed": "resend"}, upload={"retry_initial_seconds": 3, "retry_max_seconds": 3})
+    site.drop("lost.wav", fields={**GIVEN, "client_id": "client-broken-once"})
+    with site.running() as service:
+        service.until(lambda: site.marks() == 1 and site.statuses()["lost.wav"] == "pending")
+        move(site, "lost.wav", "archive/lost.wav")
+        service.until(lambda: site.statuses().get("archive/lost.wav") == "done", seconds=30)
+        assert service.stop() == 0
+
+    assert site.row("archive/lost.wav")["possible_duplicate"] is True
+    assert site.row("lost.wav")["reason"] == "missing"
+
+
+@pytest.mark.parametrize("first", ["pending", "failed"])
+def test_p5_a_mark_that_nobody_waited_for_holds_no_copy_up(site: Site, first: str) -> None:
+    """As the commit of a mark leaves it that came after its attempt was given up."""
+    site.drop("first.wav", fields={**GIVEN, "client_id": "client-refused"})
+    site.once(code=1)
+    with sqlite3.connect(site.database) as connection:
+        connection.execute("UPDATE recording SET status = ?, next_attempt_at = 1 WHERE id = 1", (first,))
+        connection.execute(
+            "INSERT OR REPLACE INTO upload (recording_id, part, attempt, client_request_id, size, sha256, closing_at)"
+            " SELECT id, 1, attempt, 'request-0001', size, ?, 1 FROM recording",
+            (hashlib.sha256(SOUND).hexdigest(),),
+        )
+    connection.close()
+    shutil.copy2(site.folder / "first.wav", site.folder / "copy.wav")
+    shutil.copy2(site.folder / "first.json", site.folder / "copy.json")
+
+    site.once(code=1)
+
+    assert "sending" not in site.statuses().values()
+    assert site.statuses()["copy.wav"] == "failed", "it is refused as the first was, not held up"
+
+
+def test_p5_copies_wait_for_an_answer_without_holding_up_the_others(site: Site) -> None:
+    site.configure(upload={"answer_seconds": 20, "concurrency": 2})
+    for number in range(4):
+        site.drop(f"copy-{number}.wav", fields={**GIVEN, "client_id": "client-silent"})
+    with site.running() as service:
+        service.until(site.marked)
+        for number in range(8):
+            site.drop(f"good-{number}.wav", wav(0.1, seed=number))
+        good = [f"good-{number}.wav" for number in range(8)]
+        service.until(lambda: all(site.statuses().get(name) == "done" for name in good), seconds=15)
+        waiting = [row for row in site.rows().values() if row["reason"] == "same_being_sent"]
+        assert {(row["status"], row["attempts"]) for row in waiting} <= {("pending", 0)}

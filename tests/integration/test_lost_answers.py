@@ -77,3 +77,22 @@ def test_p5_once_answers_come_again_everything_goes(tmp_path: Path) -> None:
 
         assert counts(site) == {"unconfirmed": 1, "done": SMALL - 1}
         assert len(site.badges(emulator.store)) == SMALL - 1
+
+
+def test_p2_a_refusal_before_the_last_byte_does_not_show_that_answers_arrive(tmp_path: Path) -> None:
+    refused = Fault(moment=Moment.BEFORE_FIRST_BYTE, code="INVALID_ARGUMENT", match="client-refused")
+    with EmulatorProcess(tmp_path / "store", faults=[refused, broken_after_the_end("client-lost")]) as emulator:
+        site = Site(tmp_path / "site", emulator.address, upload=LONG)
+        site.migrate()
+        for number in range(12):
+            for kind in ("lost", "refused"):
+                fields = {**GIVEN, "client_id": f"client-{kind}-{number}"}
+                site.drop(f"{number:02d}-{kind}.wav", wav(0.1, seed=number), fields)
+        with site.running() as service:
+            service.until_logged("service_paused: answer_lost")
+            began = time.monotonic()
+            service.until(lambda: time.monotonic() - began > 5)
+            assert "service_resumed" not in service.log
+            assert counts(site)["unconfirmed"] <= 3
+            assert service.stop(seconds=15) == 0
+        assert counts(site)["unconfirmed"] <= 3, "the stop let go of what was held back"

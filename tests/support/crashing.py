@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from ingest.cli.main import main
 from ingest.state import arrivals as arrivals_module
-from ingest.state import commits, followups, instances, judgements, marks, restoration, settlements
+from ingest.state import commits, deliveries, followups, instances, judgements, marks, restoration
 from ingest.state.arrivals import Arrivals
 from ingest.state.commits import Apply
 from ingest.state.deliveries import Deliveries
@@ -44,7 +44,7 @@ _APPLIES: Final[dict[str, Callable[[Apply], bool]]] = {
     "seen": lambda apply: apply is arrivals_module._seen,
     "claim": lambda apply: "Deliveries.claim." in apply.__qualname__,
     "closing": lambda apply: apply is marks.close,
-    "settle": lambda apply: apply is settlements.settle,
+    "settle": lambda apply: apply is deliveries._settle,
     "dispose": lambda apply: apply is followups.dispose,
     "follow": lambda apply: apply is followups.follow,
     "take_over": lambda apply: apply is instances._take_over,

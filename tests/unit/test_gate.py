@@ -103,7 +103,7 @@ def test_what_is_held_for_a_minute_is_put_back(gates: Gates, pause: Pause, clock
     clock.seconds += 60
     assert pause.permit()[0] is Permit.PROBE
 
-    with pytest.raises(ServiceFailure) as raised:
+    with pytest.raises(AttemptFailure) as raised:
         held.opens()
 
     assert raised.value.reason is Reason.ANSWER_LOST

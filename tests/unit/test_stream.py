@@ -15,6 +15,7 @@ from ingest.content.payload import open_payload
 from ingest.delivery.stream import HeldBackStream, Mark
 from ingest.failures import AttemptFailure, Moment, RecordingIncomplete
 from ingest.recording import Reason, Shape
+from ingest.state.marks import Standing
 
 BLOCK = 1000
 
@@ -28,10 +29,10 @@ class Marks:
         self.taken: list[bytes] = []
         self.before: list[int] = []
 
-    def __call__(self, size: int, sha256: str) -> bool:
+    def __call__(self, size: int, sha256: str) -> Standing:
         self.written.append((size, sha256))
         self.before.append(len(b"".join(self.taken)))
-        return self.ours
+        return Standing.WRITTEN if self.ours else Standing.NOT_OURS
 
 
 @contextmanager
