@@ -13,9 +13,8 @@ from ingest.speechsense.emulator import Fault
 from tests.support.audio import wav
 from tests.support.bad_files import drop_bad
 from tests.support.emulator import EmulatorProcess
-from tests.support.peers import require_program
 from tests.support.service import Site
-from tests.support.sources import AS_OTHERS, once, standing
+from tests.support.sources import once, standing, without_roots_rights
 
 COUNT = int(os.environ.get("BAD_FILES", "60"))
 """Of each, good and bad; 1000 is the size of the promise."""
@@ -36,20 +35,11 @@ def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
     return made
 
 
-@pytest.fixture
-def prefix() -> tuple[str, ...]:
-    """Without root's right to read everything; who is not root has none."""
-    if os.geteuid() != 0:
-        return ()
-    require_program(AS_OTHERS[0])
-    return tuple(AS_OTHERS)
-
-
-def test_p5_bad_recordings_stop_no_good_one(site: Site, emulator: EmulatorProcess, prefix: tuple[str, ...]) -> None:
+def test_p5_bad_recordings_stop_no_good_one(site: Site, emulator: EmulatorProcess) -> None:
     expected = drop_bad(site, COUNT)
     for number in range(COUNT):
         site.drop(f"call-{number:05}.wav", wav(0.1, seed=number))
         expected[f"call-{number:05}.wav"] = ("done", "")
-    once(site, 1, *prefix)
+    once(site, 1, *without_roots_rights())
     assert {path: (status, reason or "") for path, (status, reason) in standing(site).items()} == expected
     assert len(site.badges(emulator.store)) == COUNT

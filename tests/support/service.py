@@ -21,19 +21,11 @@ import yaml
 
 from ingest.cli.main import COMMANDS, main
 from ingest.speechsense.emulator import Badge, read_badges
-from tests.support.audio import wav
+from tests.support.samples import GIVEN, SOUND
 from tests.support.state import new_database
 
 COMMAND = [sys.executable, "-m", "ingest"]
 GOOD_KEY = "invented-key-0001"
-GIVEN = {
-    "operator_name": "Operator One",
-    "operator_id": "operator-0001",
-    "client_name": "Client One",
-    "client_id": "client-0001",
-    "date": "2026-03-01T09:30:00Z",
-}
-SOUND = wav(seconds=0.1)
 QUICK_SOURCE: Mapping[str, Any] = {"settle_seconds": 0, "scan_seconds": 1}
 QUICK_UPLOAD: Mapping[str, Any] = {"retry_initial_seconds": 0.2, "retry_max_seconds": 1, "stop_grace_seconds": 1}
 LONGEST_SECONDS = 60

@@ -19,6 +19,14 @@ from tests.support.service import COMMAND, Result, Service, Site, surroundings
 AS_OTHERS: Sequence[str] = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
+def without_roots_rights() -> Sequence[str]:
+    """AS_OTHERS, before a command of this process's user; who is not root has none to take away."""
+    if os.geteuid() != 0:
+        return ()
+    require_program(AS_OTHERS[0])
+    return AS_OTHERS
+
+
 def once(site: Site, code: int, *prefix: str) -> Result:
     """`run --once` in this mount namespace, started by the program `prefix`; it must end with `code`."""
     command = [*prefix, *COMMAND, "run", "--once", "--config", str(site.config)]

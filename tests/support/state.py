@@ -142,20 +142,29 @@ def accepted(claim: Claim, name: str = "1", sha256: str = SHA, **changes: object
     return replace(settlement, **changes)  # type: ignore[arg-type]
 
 
-def deliver(store: Store, instance_id: int, name: str = "1", **changes: object) -> Claim:
+def deliver(store: Store, instance_id: int, name: str = "1", sha256: str = SHA, **changes: object) -> Claim:
     """Claims the next pending recording and settles it as accepted."""
     (claim,) = store.deliveries.claim(instance_id, 1)
-    assert store.deliveries.closing(mark(claim, name)).stands
-    assert list(store.deliveries.settle([accepted(claim, name, **changes)])) == [True]
+    assert store.deliveries.closing(mark(claim, name, sha256)).stands
+    assert list(store.deliveries.settle([accepted(claim, name, sha256, **changes)])) == [True]
     return claim
 
 
-def lose_the_answer(store: Store, instance_id: int, name: str = "1") -> Claim:
+def refuse(store: Store, instance_id: int) -> Claim:
+    """Claims the next pending recording and settles it as rejected."""
+    (claim,) = store.deliveries.claim(instance_id, 1)
+    refused = Settlement(claim=claim, to=Status.FAILED, reason=Reason.REJECTED, detail="Refused.")
+    assert list(store.deliveries.settle([refused])) == [True]
+    return claim
+
+
+def lose_the_answer(store: Store, instance_id: int, name: str = "1", sha256: str = SHA) -> Claim:
     """Claims the next pending recording and leaves it `unconfirmed`."""
     (claim,) = store.deliveries.claim(instance_id, 1)
-    assert store.deliveries.closing(mark(claim, name)).stands
+    assert store.deliveries.closing(mark(claim, name, sha256)).stands
     lost = accepted(
         claim,
+        sha256=sha256,
         to=Status.UNCONFIRMED,
         reason=Reason.ANSWER_LOST,
         answer=None,
