@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from ingest.recording import Container, OperationResult, OperationState, Reason, Shape, Status
 from ingest.state.followups import Followed
 from ingest.state.settlements import Settlement
-from ingest.state.store import Store, open_store
+from ingest.state.store import Store
 from tests.support.state import (
     OTHER_SHA,
     SHA,
@@ -22,7 +20,6 @@ from tests.support.state import (
     lonely_audio,
     lonely_sidecar,
     lose_the_answer,
-    new_database,
     only,
     pair,
     rows,
@@ -32,17 +29,6 @@ from tests.support.state import (
 TOUCHED = Shape(16_044, 1_700_000_999_000_000_000)
 OTHER = Shape(32_044, 1_700_000_999_000_000_000)
 INTO_PENDING = (None, Status.PENDING)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(new_database(tmp_path)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def instance_id(store: Store) -> int:
-    return begin(store)
 
 
 def fail_the_operation(store: Store) -> None:

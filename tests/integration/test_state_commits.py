@@ -18,19 +18,14 @@ from ingest.state.commits import Commits
 from ingest.state.engine import open_engine
 from ingest.state.reading import reading
 from ingest.state.tables import source
-from tests.support.state import new_database, other_process
+from tests.support.state import other_process
 
 DEADLINE_SECONDS = 20.0
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return new_database(tmp_path)
-
-
-@pytest.fixture
-def engine(file: Path) -> Iterator[Engine]:
-    opened = open_engine(file)
+def engine(database: Path) -> Iterator[Engine]:
+    opened = open_engine(database)
     yield opened
     opened.dispose()
 
@@ -192,10 +187,10 @@ class TestWaiting:
         return full
 
     def test_p5_a_locked_database_is_waited_for(
-        self, engine: Engine, commits: Commits, file: Path, caplog: pytest.LogCaptureFixture
+        self, engine: Engine, commits: Commits, database: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.WARNING), ThreadPoolExecutor(3) as pool:
-            with other_process("lock", str(file)) as process:
+            with other_process("lock", str(database)) as process:
                 waiting = [pool.submit(commits.submit, make, [f"waiting-{number}"]) for number in range(3)]
                 wait_until(lambda: "state_not_writable" in caplog.text)  # longer than SQLite's own patience
                 assert not any(one.done() for one in waiting)
@@ -251,15 +246,15 @@ class TestWaiting:
 
     @pytest.mark.parametrize("how", ["deleted", "replaced"])
     def test_p4_a_database_that_is_gone_is_not_written_to(
-        self, engine: Engine, commits: Commits, file: Path, tmp_path: Path, how: str
+        self, engine: Engine, commits: Commits, database: Path, tmp_path: Path, how: str
     ) -> None:
         """SQLite goes on writing to a deleted file: what is reported would be gone with the process."""
         commits.submit(make, ["before"])
         copy = tmp_path / "copy.db"
-        copy.write_bytes(file.read_bytes())
-        file.unlink()
+        copy.write_bytes(database.read_bytes())
+        database.unlink()
         if how == "replaced":
-            copy.rename(file)
+            copy.rename(database)
         with pytest.raises(StateUnusable, match="deleted, moved or replaced") as raised:
             commits.submit(make, ["after"])
         assert not isinstance(raised.value, StateBusy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,17 +12,15 @@ from ingest.recording import Disposal, Reason, Shape, Status
 from ingest.state import transitions
 from ingest.state.decisions import RETRIABLE, SKIPPABLE
 from ingest.state.settlements import Settlement
-from ingest.state.store import Store, open_store
+from ingest.state.store import Store
 from tests.support.state import (
     OTHER_SHA,
     SHA,
-    begin,
     deliver,
     known,
     lonely_audio,
     lonely_sidecar,
     lose_the_answer,
-    new_database,
     only,
     pair,
     rows,
@@ -32,17 +29,6 @@ from tests.support.state import (
 
 OTHER = Shape(32_044, 1_700_000_999_000_000_000)
 STATUSES = [status for status in Status if status is not Status.DUPLICATE]  # nothing makes duplicates yet
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(new_database(tmp_path)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def instance_id(store: Store) -> int:
-    return begin(store)
 
 
 def bring_to(store: Store, instance_id: int, status: Status) -> int:

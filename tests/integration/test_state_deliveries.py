@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from ingest.recording import Claim, OperationState, Reason, Shape, Status
 from ingest.state import clock
 from ingest.state.instances import TakenOver
 from ingest.state.settlements import Outcome, Settlement
-from ingest.state.store import Store, open_store
+from ingest.state.store import Store
 from tests.support.state import (
     SHA,
     SOURCE,
@@ -24,7 +23,6 @@ from tests.support.state import (
     deliver,
     ids,
     mark,
-    new_database,
     only,
     other_process,
     pair,
@@ -33,22 +31,6 @@ from tests.support.state import (
 )
 
 LATER = 4_000_000_000_000_000  # microseconds: in the year 2096
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return new_database(tmp_path)
-
-
-@pytest.fixture
-def store(file: Path) -> Iterator[Store]:
-    with open_store(file) as opened:
-        yield opened
-
-
-@pytest.fixture
-def instance_id(store: Store) -> int:
-    return begin(store)
 
 
 @pytest.fixture
@@ -269,10 +251,10 @@ class TestNextDue:
 
 
 class TestTakeOver:
-    def test_p1_p2_what_a_killed_process_was_sending(self, store: Store, file: Path, instance_id: int) -> None:
+    def test_p1_p2_what_a_killed_process_was_sending(self, store: Store, database: Path, instance_id: int) -> None:
         store.arrivals.add([pair(b"%d.wav" % number) for number in range(6)])
         (ours,) = store.deliveries.claim(instance_id, 1)
-        with other_process("claim", str(file), "4", "2") as process:
+        with other_process("claim", str(database), "4", "2") as process:
             assert store.instances.take_over() == TakenOver(0, 0)
             assert store.views.counts() == {Status.SENDING: 5, Status.PENDING: 1}
             process.send_signal(signal.SIGKILL)
@@ -296,9 +278,9 @@ class TestTakeOver:
             (fourth.id, 2),
         ]
 
-    def test_p2_a_claim_that_was_taken_over_is_refused(self, store: Store, file: Path, instance_id: int) -> None:
+    def test_p2_a_claim_that_was_taken_over_is_refused(self, store: Store, database: Path, instance_id: int) -> None:
         store.arrivals.add([pair()])
-        with other_process("claim", str(file), "1", "0") as process:
+        with other_process("claim", str(database), "1", "0") as process:
             process.kill()
             process.wait()
         lost = Claim(

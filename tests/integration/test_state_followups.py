@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from ingest.recording import Disposal, OperationResult, OperationState, Reason, Status
 from ingest.state.followups import Disposed, Followed
-from ingest.state.store import Store, open_store
+from ingest.state.store import Store
 from tests.support.state import (
     SOURCE,
-    begin,
     deliver,
     known,
-    new_database,
     only,
     pair,
     trail,
 )
 
 LATER = 4_000_000_000_000_000  # microseconds: in the year 2096
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return new_database(tmp_path)
-
-
-@pytest.fixture
-def store(file: Path) -> Iterator[Store]:
-    with open_store(file) as opened:
-        yield opened
-
-
-@pytest.fixture
-def instance_id(store: Store) -> int:
-    return begin(store)
 
 
 class TestDisposals:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from ingest.recording import OperationResult, OperationState, Reason, Shape, Sta
 from ingest.state.followups import Followed
 from ingest.state.instances import Kind, ServiceState
 from ingest.state.settlements import Settlement
-from ingest.state.store import Store, open_store
+from ingest.state.store import Store
 from tests.support.state import (
     SOURCE,
     accepted,
@@ -24,23 +23,11 @@ from tests.support.state import (
     lonely_audio,
     lonely_sidecar,
     mark,
-    new_database,
     only,
     other_process,
     pair,
     rows,
 )
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return new_database(tmp_path)
-
-
-@pytest.fixture
-def store(file: Path) -> Iterator[Store]:
-    with open_store(file) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -216,10 +203,10 @@ class TestService:
         store.instances.heartbeat(instance_id)
         assert (store.views.service().state, store.views.service().reason) == (ServiceState.RUNNING, None)
 
-    def test_p6_a_killed_one_has_stopped(self, store: Store, file: Path) -> None:
+    def test_p6_a_killed_one_has_stopped(self, store: Store, database: Path) -> None:
         assert store.views.service().state is ServiceState.STOPPED
         begin(store)
-        with other_process("claim", str(file), "1", "0") as process:
+        with other_process("claim", str(database), "1", "0") as process:
             assert store.views.service().state is ServiceState.RUNNING
             process.kill()
             process.wait()
@@ -233,20 +220,20 @@ class TestService:
         store.instances.start(Kind.COMMAND, "host-1", "0.2.0")
         assert store.views.service().version == "0.1.0"
 
-    def test_p8_the_dead_that_hold_nothing_are_forgotten(self, store: Store, file: Path) -> None:
+    def test_p8_the_dead_that_hold_nothing_are_forgotten(self, store: Store, database: Path) -> None:
         begin(store)
         for _ in range(3):
-            with other_process("claim", str(file), "1", "0"):
+            with other_process("claim", str(database), "1", "0"):
                 pass
         store.instances.start(Kind.COMMAND, "host-1", "0.1.0")
-        with closing(sqlite3.connect(file)) as connection:
+        with closing(sqlite3.connect(database)) as connection:
             hosts = connection.execute("SELECT host FROM instance ORDER BY id").fetchall()
         assert hosts == [("host-1",), ("host-2",), ("host-1",)]  # we, the newest service, we again
 
-    def test_p1_the_dead_that_hold_something_are_not(self, store: Store, file: Path) -> None:
+    def test_p1_the_dead_that_hold_something_are_not(self, store: Store, database: Path) -> None:
         begin(store)
         store.arrivals.add([pair()])
-        with other_process("claim", str(file), "1", "0"):
+        with other_process("claim", str(database), "1", "0"):
             pass
         begin(store)
         begin(store)

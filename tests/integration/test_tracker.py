@@ -19,9 +19,9 @@ from ingest.delivery.tracker import Tracker
 from ingest.recording import OperationState
 from ingest.settings import Tls
 from ingest.speechsense.client import Client
-from ingest.state.store import Store, open_store
+from ingest.state.store import Store
 from tests.support.client import settings_for
-from tests.support.state import begin, deliver, new_database, pair, rows
+from tests.support.state import begin, deliver, pair, rows
 from tests.support.tls import make_certificates
 
 MALFORMED, BROKEN, REFUSING = "operation-malformed", "operation-broken", "operation-refusing"
@@ -68,12 +68,6 @@ class OperationServer:
 def server() -> Iterator[OperationServer]:
     with OperationServer() as running:
         yield running
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(new_database(tmp_path)) as opened:
-        yield opened
 
 
 @pytest.fixture
