@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -26,13 +25,6 @@ REFUSAL = Fault(moment=Moment.LAST_BYTE_LET_GO, match="client-refused", code="IN
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     with EmulatorProcess(tmp_path_factory.mktemp("emulator") / "store", faults=[REFUSAL]) as running:
         yield running
-
-
-@pytest.fixture
-def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
-    made = Site(tmp_path / "site", emulator.address)
-    made.migrate()
-    return made
 
 
 def test_p5_bad_recordings_stop_no_good_one(site: Site, emulator: EmulatorProcess) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,6 @@ import pytest
 from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
 from tests.support.service import COMMAND, GIVEN, SOUND, Site, run_ingest, surroundings
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
-    with EmulatorProcess(tmp_path_factory.mktemp("emulator") / "store") as running:
-        yield running
-
-
-@pytest.fixture
-def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
-    made = Site(tmp_path / "site", emulator.address)
-    made.migrate()
-    return made
 
 
 def lacking(*keys: str) -> dict[str, object]:

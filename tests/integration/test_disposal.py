@@ -19,7 +19,7 @@ from ingest.delivery.removal import delivered_file, free_number
 from ingest.failures import AttemptFailure
 from ingest.recording import Disposal, Shape, Stamp, Status
 from ingest.settings import AfterUpload, MoveTo, SourceSettings
-from ingest.state.store import Store, open_store
+from ingest.state.store import Store
 from tests.support.state import (
     OTHER_SHA,
     SOURCE,
@@ -27,7 +27,6 @@ from tests.support.state import (
     deliver,
     known,
     lose_the_answer,
-    new_database,
     only,
     pair,
     rows,
@@ -86,10 +85,8 @@ class Floor:
 
 
 @pytest.fixture
-def floor(tmp_path: Path) -> Iterator[Floor]:
-    database = new_database(tmp_path)
-    with open_store(database) as store:
-        yield Floor(tmp_path, store, database)
+def floor(tmp_path: Path, store: Store, database: Path) -> Floor:
+    return Floor(tmp_path, store, database)
 
 
 def test_the_pair_is_deleted(floor: Floor) -> None:

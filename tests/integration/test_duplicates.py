@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -32,13 +31,6 @@ FAULTS = (
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     with EmulatorProcess(tmp_path_factory.mktemp("emulator") / "store", faults=FAULTS) as running:
         yield running
-
-
-@pytest.fixture
-def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
-    made = Site(tmp_path / "site", emulator.address)
-    made.migrate()
-    return made
 
 
 def move(site: Site, old: str, new: str) -> None:

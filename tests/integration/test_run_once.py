@@ -43,13 +43,6 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProce
         yield running
 
 
-@pytest.fixture
-def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
-    made = Site(tmp_path / "site", emulator.address)
-    made.migrate()
-    return made
-
-
 @pytest.fixture(scope="module", autouse=True)
 def slow_run(
     tmp_path_factory: pytest.TempPathFactory, emulator: EmulatorProcess

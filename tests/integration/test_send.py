@@ -34,13 +34,6 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProce
         yield running
 
 
-@pytest.fixture
-def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
-    made = Site(tmp_path / "site", emulator.address)
-    made.migrate()
-    return made
-
-
 def client(name: str) -> dict[str, object]:
     return {**GIVEN, "client_id": f"client-{name}"}
 

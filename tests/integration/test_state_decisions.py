@@ -23,6 +23,7 @@ from tests.support.state import (
     lose_the_answer,
     only,
     pair,
+    refuse,
     rows,
     trail,
 )
@@ -43,9 +44,7 @@ def bring_to(store: Store, instance_id: int, status: Status) -> int:
         case Status.SENDING:
             store.deliveries.claim(instance_id, 1)
         case Status.FAILED:
-            (claim,) = store.deliveries.claim(instance_id, 1)
-            end = Settlement(claim=claim, to=Status.FAILED, reason=Reason.REJECTED, detail="Refused.")
-            store.deliveries.settle([end])
+            refuse(store, instance_id)
         case Status.SKIPPED:
             store.decisions.skip(identity, Status.PENDING, "Not this one.")
         case _:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,28 +11,7 @@ from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
 from tests.support.fuse import Share
 from tests.support.service import GIVEN, Site
-from tests.support.sources import AS_OTHERS, away, disposals_fall_due, once, running_under, standing
-
-QUICK = {"settle_seconds": 0, "scan_seconds": 0.3}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _private_mounts() -> Iterator[None]:
-    with mounts.private_mounts():
-        yield
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory, _private_mounts: None) -> Iterator[EmulatorProcess]:
-    with EmulatorProcess(tmp_path_factory.mktemp("emulator") / "store", operation_seconds=0) as running:
-        yield running
-
-
-@pytest.fixture
-def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
-    made = Site(tmp_path / "site", emulator.address, source=QUICK)
-    made.migrate()
-    return made
+from tests.support.sources import AS_OTHERS, QUICK, away, disposals_fall_due, once, running_under, standing
 
 
 @pytest.mark.parametrize(("name", "code"), [("bad.wav", "EIO"), ("bad.json", "ESTALE")])

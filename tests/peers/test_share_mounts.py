@@ -12,28 +12,7 @@ from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
 from tests.support.fuse import Share
 from tests.support.service import Service, Site
-from tests.support.sources import away, once, standing, unmount_when_free
-
-QUICK = {"settle_seconds": 0, "scan_seconds": 0.3}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _private_mounts() -> Iterator[None]:
-    with mounts.private_mounts():
-        yield
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory, _private_mounts: None) -> Iterator[EmulatorProcess]:
-    with EmulatorProcess(tmp_path_factory.mktemp("emulator") / "store") as running:
-        yield running
-
-
-@pytest.fixture
-def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
-    made = Site(tmp_path / "site", emulator.address, source=QUICK)
-    made.migrate()
-    return made
+from tests.support.sources import QUICK, away, once, standing, unmount_when_free
 
 
 @pytest.fixture

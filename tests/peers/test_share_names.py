@@ -8,31 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import mounts
 from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
 from tests.support.fuse import Share
 from tests.support.service import Site
 from tests.support.sources import once, standing
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _private_mounts() -> Iterator[None]:
-    with mounts.private_mounts():
-        yield
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory, _private_mounts: None) -> Iterator[EmulatorProcess]:
-    with EmulatorProcess(tmp_path_factory.mktemp("emulator") / "store") as running:
-        yield running
-
-
-@pytest.fixture
-def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
-    made = Site(tmp_path / "site", emulator.address, source={"settle_seconds": 0, "scan_seconds": 1})
-    made.migrate()
-    return made
 
 
 @pytest.fixture

@@ -7,14 +7,16 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.support import mounts
 from tests.support.peers import require_program
 from tests.support.service import COMMAND, Result, Service, Site, surroundings
 
+QUICK: Mapping[str, Any] = {"settle_seconds": 0, "scan_seconds": 0.3}
 # root's right to read whatever the modes say, taken away: what is left is an owner like any other
 AS_OTHERS: Sequence[str] = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
