@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from ingest.speechsense.emulator_store import promised_bytes
 from tests.support.audio import mp3, wav, wav_header
 from tests.support.emulator import EmulatorProcess
 from tests.support.tls import make_certificates
+from tests.support.waiting import until
 
 WAV = ContainerAudio.CONTAINER_AUDIO_TYPE_WAV
 MP3 = ContainerAudio.CONTAINER_AUDIO_TYPE_MP3
@@ -80,13 +80,6 @@ def refusal(channel: grpc.Channel, messages: Iterable[StreamTalkRequest], metada
     with pytest.raises(grpc.RpcError) as caught:
         upload(channel, messages, metadata)
     return caught.value
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +168,7 @@ def test_operation_has_ids_of_its_own_and_is_done_later(channel: grpc.Channel, e
     def look() -> Any:
         return OperationServiceStub(channel).Get(GetOperationRequest(operation_id=operation.id), metadata=KEY)
 
-    until(lambda: look().done)
+    until(lambda: look().done, "the operation")
     response = UploadBadgeResponse()
     assert look().response.Unpack(response)
     assert response.badge_id == badge.badge_id
@@ -201,7 +194,7 @@ def test_p3_an_aborted_stream_makes_no_badge(
         call.cancel()
         leave.set()
     upload(channel, [head(), kind(), chunk(WHOLE)])
-    until(lambda: not list(emulator.store.glob(".*.part")))
+    until(lambda: not list(emulator.store.glob(".*.part")), "the end of what came in part")
     assert len(emulator.badges()) == before + 1
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ingest.state.engine import open_engine
 from ingest.state.reading import reading
 from ingest.state.tables import source
 from tests.support.state import other_process
+from tests.support.waiting import until
 
 DEADLINE_SECONDS = 20.0
 
@@ -49,13 +49,6 @@ def refuse(_: Connection, names: Sequence[str]) -> Sequence[str]:
 def names(engine: Engine) -> set[str]:
     with reading(engine) as connection:
         return set(connection.execute(select(source.c.name)).scalars())
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.005)
 
 
 class Held:
@@ -192,7 +185,7 @@ class TestWaiting:
         with caplog.at_level(logging.WARNING), ThreadPoolExecutor(3) as pool:
             with other_process("lock", str(database)) as process:
                 waiting = [pool.submit(commits.submit, make, [f"waiting-{number}"]) for number in range(3)]
-                wait_until(lambda: "state_not_writable" in caplog.text)  # longer than SQLite's own patience
+                until(lambda: "state_not_writable" in caplog.text, "the warning")  # longer than SQLite's own patience
                 assert not any(one.done() for one in waiting)
                 assert names(engine) == set()
                 process.communicate(timeout=DEADLINE_SECONDS)
@@ -210,7 +203,7 @@ class TestWaiting:
         many = [f"a name that fills pages {number:09d}" for number in range(2_000)]
         with caplog.at_level(logging.WARNING), ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(commits.submit, make, many)
-            wait_until(lambda: "state_not_writable" in caplog.text)
+            until(lambda: "state_not_writable" in caplog.text, "the warning")
             assert not waiting.done()
             assert names(engine) == set()
             full.clear()
@@ -225,7 +218,7 @@ class TestWaiting:
         many = [f"a name that fills pages {number:09d}" for number in range(2_000)]
         with caplog.at_level(logging.WARNING), ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(commits.submit, make, many)
-            wait_until(lambda: "state_not_writable" in caplog.text)
+            until(lambda: "state_not_writable" in caplog.text, "the warning")
             commits.give_up()
             with pytest.raises(StateBusy, match="full"):
                 waiting.result(DEADLINE_SECONDS)
