@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -263,6 +264,11 @@ def _set_clock(offset_seconds: float) -> None:
         offset, real_ns, real = round(offset_seconds * 1e9), time.time_ns, time.time
         time.time_ns = lambda: real_ns() + offset
         time.time = lambda: real() + offset_seconds
+
+
+def is_iso(moment: Any) -> bool:
+    """Whether `moment` is written as the contract has times: ISO 8601, UTC, milliseconds."""
+    return re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", str(moment)) is not None
 
 
 def surroundings(changes: Mapping[str, str | None]) -> dict[str, str]:

@@ -60,9 +60,9 @@ def away(site: Site, name: str = "floor") -> bool:
 
 
 def standing(site: Site) -> dict[str, tuple[str, str | None]]:
-    """Path to status and reason, read likewise."""
+    """Path to status and reason of its newest recording, read likewise."""
     with closing(sqlite3.connect(f"file:{site.database}?mode=ro", uri=True)) as database:
-        rows = database.execute("SELECT path, status, reason FROM recording").fetchall()
+        rows = database.execute("SELECT path, status, reason FROM recording ORDER BY id").fetchall()
     return {os.fsdecode(path): (status, reason) for path, status, reason in rows}
 
 
