@@ -1,4 +1,4 @@
-"""What the tests of a room start from: an empty state, and a source over it."""
+"""What the tests of a room start from: an empty state, a source over it, a key for SpeechSense."""
 
 from __future__ import annotations
 
@@ -33,3 +33,11 @@ def source(tmp_path: Path, store: Store, instance_id: int) -> Source:
     folder = tmp_path / "drop"
     folder.mkdir()
     return Source(folder, store)
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The key file of a client that is called without the program around it."""
+    path = tmp_path_factory.mktemp("key") / "api-key"
+    path.write_text("invented-key\n")
+    return path

@@ -60,13 +60,6 @@ def _serve(server: socket.socket, status: int, early: bool) -> None:
                 continue
 
 
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("key") / "api-key"
-    path.write_text("invented-key\n")
-    return path
-
-
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 413, 429, 503])
 def test_p2_an_http_answer_after_the_last_byte_proves_nothing(key: Path, status: int) -> None:
     with gateway(status, early=False) as address, Client.connect(settings_for(address, key), {}) as client:

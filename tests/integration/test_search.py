@@ -61,9 +61,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProce
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory, emulator: EmulatorProcess) -> Iterator[Client]:
-    key = tmp_path_factory.mktemp("key") / "api-key"
-    key.write_text("invented-key\n")
+def client(key: Path, emulator: EmulatorProcess) -> Iterator[Client]:
     with Client.connect(settings_for(emulator.address, key), {}) as connected:
         yield connected
 

@@ -23,13 +23,6 @@ from tests.support.client import PATIENT, failure_of, held_at, request, settings
 from tests.support.stream import BytesStream
 
 
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("key") / "api-key"
-    path.write_text("invented-key\n")
-    return path
-
-
 class OddServer:
     """A real gRPC server that answers uploads as it is told to, for answers that no sane server gives."""
 

@@ -23,13 +23,6 @@ from tests.support.stream import BytesStream
 from tests.support.tls import make_certificates
 
 
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("key") / "api-key"
-    path.write_text("invented-key\n")
-    return path
-
-
 def test_tls_with_a_ca_of_ones_own_and_with_a_wrong_one(tmp_path: Path, key: Path) -> None:
     ours, other = make_certificates(tmp_path / "ours"), make_certificates(tmp_path / "other")
     elsewhere = make_certificates(tmp_path / "elsewhere", addresses=("192.0.2.1",))

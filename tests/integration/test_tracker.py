@@ -70,13 +70,6 @@ def server() -> Iterator[OperationServer]:
         yield running
 
 
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    path = tmp_path / "api-key"
-    path.write_text("invented-key\n")
-    return path
-
-
 def deliver_all(store: Store, *operations: str) -> None:
     instance_id = begin(store)
     for number, operation in enumerate(operations):
