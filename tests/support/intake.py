@@ -79,14 +79,25 @@ class Source:
         self.drop(os.fsencode(stem) + b".json", GIVEN, folder)
         return self.drop(os.fsencode(stem) + b".wav", SOUND, folder)
 
-    def once(self, window: int = WINDOW, **changes: object) -> None:
-        """Takes in what lies there, as `run --once` does, with a `window` as narrow as asked for."""
-        SourceIntake(self.settings(**changes), self.door, window=window).run_once(threading.Event())
+    def once(self, **changes: object) -> None:
+        """Takes in what lies there, as `run --once` does."""
+        stop = threading.Event()
+        too_late = threading.Timer(LONGEST_SECONDS, stop.set)
+        too_late.start()
+        try:
+            SourceIntake(self.settings(**changes), self.door).run_once(stop)
+        finally:
+            too_late.cancel()
+        assert not stop.is_set(), "it did not end by itself"
 
     @contextmanager
-    def walking_once(self, **changes: object) -> Iterator[threading.Event]:
-        """`once` in the background, from the end of its walk on; setting the event stops it. It has ended behind."""
-        intake, stop, before = SourceIntake(self.settings(**changes), self.door), threading.Event(), self.door.walks
+    def walking_once(self, window: int = WINDOW, **changes: object) -> Iterator[threading.Event]:
+        """`once` in the background, from the end of its walk on; setting the event stops it. It has ended behind.
+
+        `window`: how many unsettled pairs are held at most.
+        """
+        intake, stop = SourceIntake(self.settings(**changes), self.door, window=window), threading.Event()
+        before = self.door.walks
         with _in_thread(lambda: intake.run_once(stop)):
             try:
                 until(lambda: self.door.walks > before, "the walk")
@@ -145,7 +156,7 @@ def _in_thread(work: Any) -> Iterator[None]:
         except BaseException as fault:  # noqa: BLE001 -- raised again below
             faults.append(fault)
 
-    thread = threading.Thread(target=guarded)
+    thread = threading.Thread(target=guarded, daemon=True)
     thread.start()
     try:
         yield
