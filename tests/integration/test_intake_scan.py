@@ -62,6 +62,7 @@ def test_p8_a_folder_is_listed_once_in_a_walk(source: Source) -> None:
     with Tree(os.fsencode(source.folder), listing) as tree:
         assert not has_audio(settings, b"late.json", tree)
         listed = listing.names
+        assert len(listed) == 2 * BATCH + 1
         assert has_audio(settings, b"call-7.json", tree)
     with Tree(os.fsencode(source.folder), listing) as tree:
         assert has_audio(settings, b"call-8.json", tree)
