@@ -164,6 +164,7 @@ class Arrival:
     or `duplicate_of` the recording under which it was sent.
 
     `path` is relative to the source (absolute for a file outside it) and is the audio's, or a lonely sidecar's own.
+    `changed_at_ns`: the audio's ctime, which no recorder's clock sets on a local disk.
     `replaces` is what was known when it was judged: the change happens only if that still holds.
     `sha256` (hex) is given only where `replaces.may_exist`, to tell new content from new times, and for a duplicate.
     """
@@ -184,6 +185,7 @@ class Arrival:
     sha256: str | None = None
     fingerprint: str | None = None
     duplicate_of: int | None = None
+    changed_at_ns: int | None = None
     replaces: Known | None = None
 
 

@@ -13,6 +13,7 @@ from ingest.failures import IngestError, StateUnusable
 from ingest.recording import Disposal, Reason, Status
 from ingest.settings import AfterUpload, Settings
 from ingest.state.decisions import RETRIABLE, SKIPPABLE
+from ingest.state.restoration import written_ns
 from ingest.state.shown import RecordingView
 from ingest.state.store import Store
 
@@ -77,7 +78,7 @@ def _retry_one(settings: Settings, store: Store, view: RecordingView, *, accept:
         return _say(view, str(error))
     if may_exist and judged.status is not Status.PENDING:
         return _say(view, f"left as it is: {judged.detail}")
-    in_doubt = judged.status is Status.PENDING and store.views.in_doubt(view.id, judged.audio)
+    in_doubt = judged.status is Status.PENDING and store.views.in_doubt(view.id, written_ns(judged))
     if in_doubt and not accept:
         return _say(view, _RESTORED)
     if not store.decisions.put_back(view.id, view.status, judged, possible_duplicate=may_exist or in_doubt):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -79,6 +80,9 @@ def main() -> None:
         code = 1
     except Exception as error:  # noqa: BLE001 - a traceback is for us, a sentence is for the administrator
         where = traceback.extract_tb(error.__traceback__)[-1]
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            print("The output cannot be written: its disk is full. Make room there.", file=sys.stderr)
+            sys.exit(1)
         place = f"{type(error).__name__} at {os.path.basename(where.filename)}:{where.lineno}"
         print(f"The program did not expect this: {place}. Please report it.", file=sys.stderr)
         code = 1

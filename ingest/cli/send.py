@@ -50,7 +50,7 @@ def send(config: Path | None, audio: Path, metadata: Path | None, source_name: s
     source = replace(source, start_from=None)  # who names a file means it, however old it is
     metadata_path = None if metadata is None else _relative(settings, source, metadata)
     with store_of(settings) as store:
-        store.instances.register_source(source.name, source.path)
+        store.instances.register_source(source.name, {each.name: each.path for each in settings.sources})
         recording_id = _recorded(store, source, path, metadata_path)
         view = _delivered(settings, store, recording_id)
     return _say(view)

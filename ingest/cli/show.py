@@ -27,6 +27,8 @@ from ingest.state.store import Store
 @click.argument("what")
 def show(config: Path | None, as_json: bool, what: str) -> int:
     """Everything known about WHAT: an id, path, file name, badge, operation, talk or request id."""
+    if not what.strip():
+        raise click.UsageError("WHAT is empty.")
     settings = settings_of(config)
     with store_of(settings) as store:
         where = place(settings, what)

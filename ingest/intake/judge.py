@@ -67,6 +67,7 @@ def arrival_of(source: SourceSettings, look: Look, known: Known | None, status: 
         sidecar=look.sidecar.shape if look.sidecar else None,
         connection_id=source.connection_id,
         method=source.method.value,
+        changed_at_ns=look.audio.ctime_ns if look.audio else None,
         replaces=known,
     )
 

@@ -34,6 +34,7 @@ class SourceIntake:
 
     def __init__(self, source: SourceSettings, arrivals: Arrivals, *, window: int = WINDOW) -> None:
         self._source = source
+        self._is_away = False
         self._arrivals = arrivals
         self._root = os.fsencode(source.path)
         self._hints = Hints()
@@ -176,6 +177,9 @@ class SourceIntake:
         except SourceUnavailable as away:
             self._away(away)
             return
+        if self._is_away:
+            self._is_away = False
+            log.info("source_back: source=%s", self._source.name)
         self._arrivals.seen(self._source.name, available=True, detail=tally.detail, unmatched=tally.unmatched)
 
     def _make_room(self, stop: threading.Event, *, final: bool) -> None:
@@ -189,4 +193,7 @@ class SourceIntake:
 
     def _away(self, away: SourceUnavailable) -> None:
         self._settling.clear()
+        if not self._is_away:
+            self._is_away = True
+            log.warning("source_away: source=%s: %s", self._source.name, away)
         self._arrivals.seen(self._source.name, available=False, detail=str(away), unmatched=None)

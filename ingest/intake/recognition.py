@@ -11,9 +11,12 @@ _UNDECIDED: Final = frozenset({Reason.CHANGING, Reason.UNREADABLE, Reason.MISSIN
 
 
 def audio_decides(known: Known) -> bool:
-    """Whether the sidecar no longer matters: a changed sidecar alone never sends anything again."""
+    """Whether the sidecar no longer matters: a changed sidecar alone never sends anything again.
+
+    It does for a duplicate, which was never sent: with other metadata it is none.
+    """
     return (
-        known.may_exist
+        (known.may_exist and known.status is not Status.DUPLICATE)
         or known.status is Status.SENDING
         or (known.status is Status.SKIPPED and known.reason is Reason.BY_OPERATOR)
     )

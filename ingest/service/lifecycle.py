@@ -66,11 +66,14 @@ class Service:
         self._progress = progress
         self._stop = threading.Event()
         self._wake = threading.Event()
+        self._starting: Store | None = None
 
     def stop(self) -> None:
         """Asks it to stop: nothing more is claimed, what is under way has its grace."""
         self._stop.set()
         self._wake.set()
+        if self._starting is not None:
+            self._starting.commits.give_up()
 
     def stopped_by_signals(self) -> AbstractContextManager[None]:
         """While the block runs, SIGTERM and SIGINT stop the service. Only in the main thread."""
@@ -137,7 +140,9 @@ class Service:
                 open_store(file, thorough=True) as store,
                 Client.connect(self._settings.speechsense, self._environment) as client,
             ):
+                self._starting = store
                 started = self._start(kind, store, client)
+                self._starting = None
                 try:
                     yield started
                 finally:

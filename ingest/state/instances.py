@@ -139,10 +139,15 @@ class Instances:
         """
         self._commits.submit(_register_sources, [folders])
 
-    def register_source(self, name: str, path: Path) -> None:
-        """Makes one source known for a command; a running service that does not know it sends nothing of it."""
+    def register_source(self, name: str, folders: Mapping[str, Path]) -> None:
+        """Makes one of the configured sources known for a command; a running service that does not know it sends
+        nothing of it. Raises StateUnusable as `register_sources` does.
+        """
+        path = folders[name]
 
         def register(connection: Connection, _: Sequence[None]) -> Sequence[None]:
+            known = {row.name: row for row in connection.execute(select(source)).all()}
+            _refuse_renamed(connection, folders, known)
             if connection.execute(select(source.c.id).where(source.c.name == name)).first() is None:
                 values = {"name": name, "path": os.fsencode(path), "configured": True, "available": False}
                 values |= {"detail": "No service has looked at it yet.", "unavailable_since": clock.now()}
@@ -202,10 +207,19 @@ def _take_over(connection: Connection, wishes: Sequence[Resend | None]) -> Seque
     return [TakenOver(len(rows) - held, held)]
 
 
+def _took_its_name(name: str, before: str, folders: Mapping[str, Path], known: Mapping[str, Any]) -> bool:
+    """Whether `name` stands now for the folder of `before`: as a new name for it, or because two were exchanged."""
+    if before not in folders:
+        return name not in known or known[name].path != os.fsencode(folders[name])
+    return name != before and name in known and known[name].path == os.fsencode(folders[before])
+
+
 def _refuse_renamed(connection: Connection, folders: Mapping[str, Path], known: Mapping[str, Any]) -> None:
-    places = {row.path: row for row in known.values() if row.name not in folders}
+    places = {row.path: row for row in known.values()}
     for name, folder in folders.items():
-        before = places.get(os.fsencode(folder)) if name not in known else None
+        before = places.get(os.fsencode(folder))
+        if before is not None and not _took_its_name(name, before.name, folders, known):
+            before = None
         if before is None:
             continue
         sent = select(recording.c.id).where(recording.c.source_id == before.id).limit(1)

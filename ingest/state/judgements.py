@@ -103,6 +103,8 @@ class _Batch:
         if before.may_exist or before.reason is Reason.BY_OPERATOR:
             if _is_other_content(before, arrival):
                 return self._begin(arrival, before.generation + 1)
+            if before.status is Status.DUPLICATE and arrival.sidecar != before.sidecar:
+                return self._replace(before, arrival, before.generation)
             return self._take_new_times(before, arrival)
         return before.status is not Status.SENDING and self._replace(before, arrival, before.generation)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from ingest.recording import Arrival, Known, Reason, Shape, Status
+from ingest.recording import Arrival, Known, Reason, Status
 from ingest.state import clock, transitions
 from ingest.state.instances import ServiceState
 from ingest.state.tables import history, instance, recording, restoration
@@ -50,17 +50,24 @@ def restored_at(connection: Connection) -> int | None:
     return moment
 
 
-def in_doubt(connection: Connection, restored: int | None, audio: Shape | None, recording_id: int | None) -> bool:
-    """Whether `audio` may have been sent between the backup and the restoration at `restored`.
+def in_doubt(connection: Connection, restored: int | None, written_ns: int | None, recording_id: int | None) -> bool:
+    """Whether audio written at `written_ns` may have been sent between the backup and the restoration at `restored`.
 
     `recording_id` is the row that it is judged for, None for a new one. What became `pending` since the restoration is
     in no doubt any more: it was newer, or a person decided.
     """
-    if restored is None or audio is None or audio.mtime_ns // 1000 >= restored:
+    if restored is None or written_ns is None or written_ns // 1000 >= restored:
         return False
     if recording_id is None:
         return True
     return connection.execute(_DECIDED, {"id": recording_id, "restored_at": restored}).first() is None
+
+
+def written_ns(arrival: Arrival) -> int | None:
+    """When the audio was certainly there: a recorder's clock may be ahead, its mtime then lies in the future."""
+    if arrival.audio is None:
+        return None
+    return min(arrival.audio.mtime_ns, arrival.changed_at_ns or arrival.audio.mtime_ns)
 
 
 def held_if_in_doubt(connection: Connection, restored: int | None, arrival: Arrival, before: Known | None) -> Arrival:
@@ -68,7 +75,8 @@ def held_if_in_doubt(connection: Connection, restored: int | None, arrival: Arri
     if arrival.status is not Status.PENDING:
         return arrival
     same_row = before is not None and not before.may_exist and before.reason is not Reason.BY_OPERATOR
-    if not in_doubt(connection, restored, arrival.audio, before.id if before is not None and same_row else None):
+    row_id = before.id if before is not None and same_row else None
+    if not in_doubt(connection, restored, written_ns(arrival), row_id):
         return arrival
     return replace(arrival, status=Status.UNCONFIRMED, reason=Reason.STATE_RESTORED, detail=DETAIL)
 

@@ -33,7 +33,7 @@ ALLOWED: Final[Mapping[Status | None, frozenset[Status]]] = {
     Status.UNCONFIRMED: frozenset({Status.DONE, Status.PENDING, Status.SKIPPED}),
     Status.DONE: frozenset({Status.FAILED}),
     Status.SKIPPED: _JUDGED,
-    Status.DUPLICATE: frozenset({Status.PENDING, Status.SKIPPED}),
+    Status.DUPLICATE: _JUDGED,
 }
 """From each status (None: not known yet) to those that may follow. `done` fails only when its operation failed."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Engine, Row, Select, and_, bindparam, func, or_, select
 
-from ingest.recording import Disposal, OperationState, Reason, Shape, Status
+from ingest.recording import Disposal, OperationState, Reason, Status
 from ingest.state.instances import Kind, ServiceState
 from ingest.state.processes import lives
 from ingest.state.reading import reading
@@ -190,10 +190,10 @@ class Views:
         with reading(self._engine) as connection:
             return {Status(status): count for status, count in connection.execute(statement)}
 
-    def in_doubt(self, recording_id: int, audio: Shape | None) -> bool:
+    def in_doubt(self, recording_id: int, written_at_ns: int | None) -> bool:
         """Whether `audio`, judged anew for this recording, may have been sent before the state was restored."""
         with reading(self._engine) as connection:
-            return in_doubt(connection, restored_at(connection), audio, recording_id)
+            return in_doubt(connection, restored_at(connection), written_at_ns, recording_id)
 
     def disposals_failed(self, most: int) -> tuple[int, Sequence[int]]:
         """How many delivered recordings have files that could not be deleted or moved, and the ids of up to `most`."""

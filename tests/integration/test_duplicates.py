@@ -290,3 +290,18 @@ def test_p5_copies_wait_for_an_answer_without_holding_up_the_others(site: Site) 
         service.until(lambda: all(site.statuses().get(name) == "done" for name in good), seconds=15)
         waiting = [row for row in site.rows().values() if row["reason"] == "same_being_sent"]
         assert {(row["status"], row["attempts"]) for row in waiting} <= {("pending", 0)}
+
+
+def test_p1_a_duplicate_whose_metadata_is_corrected_is_none(site: Site, emulator: EmulatorProcess) -> None:
+    site.drop("template.wav")
+    site.once()
+    site.drop("call.wav")
+    site.once()
+    assert site.row("call.wav")["status"] == "duplicate"
+
+    site.drop("call.wav", None, {**GIVEN, "client_id": "client-0077"})
+    site.once("--strict")
+
+    row = site.row("call.wav")
+    assert (row["status"], row["duplicate_of"], row["possible_duplicate"]) == ("done", None, False)
+    assert {badge.fields["client_id"] for badge in site.badges(emulator.store)} == {"client-0001", "client-0077"}

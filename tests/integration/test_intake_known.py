@@ -27,13 +27,6 @@ def sent(source: Source, instance_id: int, stem: str = "a") -> None:
     deliver(source.store, instance_id, sha256=sha256(SOUND))
 
 
-def sent_as_another(source: Source, instance_id: int) -> None:
-    """The same was sent under another name."""
-    sent(source, instance_id, "first")
-    source.drop_pair("a")
-    source.once()
-
-
 def sent_without_an_answer(source: Source, instance_id: int) -> None:
     source.drop_pair("a")
     source.once()
@@ -42,7 +35,7 @@ def sent_without_an_answer(source: Source, instance_id: int) -> None:
 
 @pytest.mark.parametrize(
     ("send", "status"),
-    [(sent, Status.DONE), (sent_as_another, Status.DUPLICATE), (sent_without_an_answer, Status.UNCONFIRMED)],
+    [(sent, Status.DONE), (sent_without_an_answer, Status.UNCONFIRMED)],
 )
 def test_p2_a_changed_sidecar_never_sends_again_and_the_audio_decides_by_its_hash(
     source: Source, instance_id: int, send: Callable[[Source, int], None], status: Status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,4 +70,18 @@ def test_p2_what_was_replaced_and_sent_since_the_backup_is_not_new_content(
     site.once("--strict", code=None)
 
     assert Counter(row["status"] for row in site.ingest("list", "--json").objects) == {"unconfirmed": 1}
+    assert len(site.badges(emulator.store)) == 1
+
+
+def test_p2_a_recorder_whose_clock_is_ahead_does_not_make_old_files_new(site: Site, emulator: EmulatorProcess) -> None:
+    site.ingest("backup", site.place / "backup.db")
+    dropped = site.drop("one.wav")
+    ahead = time.time() + 600
+    os.utime(dropped, (ahead, ahead))
+    site.once()
+
+    site.ingest("restore", site.place / "backup.db")
+    site.once(code=1)
+
+    assert site.row("one.wav")["reason"] == "state_restored"
     assert len(site.badges(emulator.store)) == 1

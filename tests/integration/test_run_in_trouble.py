@@ -108,6 +108,27 @@ def test_p2_only_a_rename_that_is_meant_is_carried_out(site: Site) -> None:
     assert {row["source"] for row in site.rows().values()} == {"floor", "other"}
 
 
+def test_p2_sending_one_file_does_not_make_a_new_name_known(site: Site) -> None:
+    site.drop("call.wav", wav(0.1, seed=8))
+    site.once()
+    site.configure(source={"name": "renamed"})
+    outside = site.drop("other.wav", wav(0.1, seed=90), folder=site.place / "outside")
+
+    assert "rename-source floor renamed" in site.ingest("send", outside, code=3).stderr
+    assert "rename-source floor renamed" in site.once(code=3).stderr
+
+
+def test_p2_two_sources_whose_names_were_exchanged_are_refused(site: Site) -> None:
+    other = site.place / "other"
+    site.configure(sources=[{"name": "one"}, {"name": "two", "path": str(other)}])
+    site.drop("call.wav", wav(0.1, seed=8))
+    site.drop("call.wav", wav(0.1, seed=9), folder=other)
+    site.once()
+    site.configure(sources=[{"name": "two"}, {"name": "one", "path": str(other)}])
+
+    assert "put the old one back" in site.once(code=3).stderr
+
+
 def test_p2_a_source_is_not_renamed_under_a_running_service(site: Site) -> None:
     with site.running() as service:
         service.until(lambda: site.status()["service"]["state"] == "running")
