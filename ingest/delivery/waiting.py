@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
 from ingest.failures import SourceUnavailable
+from ingest.mounts import remote_anywhere
 
 _T = TypeVar("_T")
 
@@ -17,8 +18,13 @@ _T = TypeVar("_T")
 def entered_within(seconds: float, opening: AbstractContextManager[_T]) -> Iterator[_T]:
     """`opening`, entered in another thread. Raises what that raises, and SourceUnavailable after `seconds`.
 
-    What is opened later than that is closed at once by the thread that waited for it.
+    What is opened later than that is closed at once by the thread that waited for it. Where no share is mounted nothing
+    can hang, and no thread is made: beside busy senders it costs more than the opening itself.
     """
+    if not remote_anywhere():
+        with opening as value:
+            yield value
+        return
     future: Future[_T] = Future()
     threading.Thread(target=_enter, args=(opening, future), name="opening", daemon=True).start()
     wait([future], seconds)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from ingest.mounts import Mount, mount_of
+from ingest.mounts import Mount, mount_of, remote_anywhere
 
 TABLE = (
     rb"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -79,3 +80,13 @@ def test_the_table_of_this_machine(tmp_path: Path) -> None:
     mount = mount_of(bytes(tmp_path))
     assert mount.type != "unknown"
     assert bytes(tmp_path).startswith(mount.point)
+
+
+def test_whether_a_share_is_mounted_anywhere(table: Path, tmp_path: Path) -> None:
+    local = tmp_path / "local"
+    kept = [line for line in table.read_bytes().split(b"\n") if not re.search(b"- (cifs|nfs4|fuse|9p)", line)]
+    local.write_bytes(b"\n".join(kept))
+
+    assert remote_anywhere(table)
+    assert not remote_anywhere(local)
+    assert remote_anywhere(tmp_path / "missing")
