@@ -51,11 +51,14 @@ class Denials:
 
     @property
     def left_alone(self) -> frozenset[str]:
-        """Those that nothing is claimed of now: denied within the last minute, or since every other one had its turn.
+        """Those that nothing is claimed of now: denied within the last minute; while none is permitted, all that had
+        their turn, so that the probes of the pause reach every one.
 
         None where it would be all: that is a matter of the whole service.
         """
         with self._lock:
             now = self._clock()
-            denied = {source for source, until in self._until.items() if until > now} | self._in_turn
+            denied = {source for source, until in self._until.items() if until > now}
+            if not self._permitted:
+                denied |= self._in_turn
             return frozenset() if denied >= self._sources else frozenset(denied)

@@ -20,6 +20,7 @@ from ingest.failures import AttemptFailure
 from ingest.recording import Disposal, Shape, Stamp, Status
 from ingest.settings import AfterUpload, MoveTo, SourceSettings
 from ingest.state.store import Store
+from tests.support.peers import lacking
 from tests.support.state import (
     OTHER_SHA,
     SOURCE,
@@ -209,7 +210,7 @@ def test_a_move_takes_nobodys_name(tmp_path: Path) -> None:
 def elsewhere(tmp_path: Path) -> Iterator[Path]:
     memory = Path("/dev/shm")
     if not memory.is_dir() or not os.access(memory, os.W_OK) or memory.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("there is no second file system to move to")
+        lacking("there is no second file system to move to")
     target = Path(tempfile.mkdtemp(dir=memory))
     try:
         yield target

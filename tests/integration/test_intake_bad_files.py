@@ -16,6 +16,7 @@ from ingest.recording import Arrival, Reason, Shape, Status
 from ingest.settings import MetadataSettings, SourceSettings
 from tests.support.audio import wav, wav_header
 from tests.support.intake import Source
+from tests.support.peers import lacking
 from tests.support.samples import GIVEN, SOUND
 from tests.support.sources import without_roots_rights
 from tests.support.state import deliver, lose_the_answer, pair
@@ -94,7 +95,7 @@ def device() -> Path:
     """A folder with an ordinary file `speed` of 4096 bytes; each read of it fails (EINVAL), whoever asks."""
     loopback = Path("/sys/class/net/lo")
     if not (loopback / "speed").is_file():
-        pytest.skip("needs the loopback interface in /sys")
+        lacking("needs the loopback interface in /sys")
     return loopback
 
 

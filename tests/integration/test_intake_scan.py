@@ -9,14 +9,13 @@ import time
 from datetime import date
 from pathlib import Path
 
-import pytest
-
 from ingest.content.opening import Listing, Tree, root_identity
 from ingest.intake.look import has_audio
 from ingest.intake.loop import SourceIntake
 from ingest.intake.scanner import BATCH, Tally, gone, walk
 from ingest.recording import Reason, Status
 from tests.support.intake import Source
+from tests.support.peers import lacking
 from tests.support.samples import GIVEN, SOUND
 
 PENDING = (Status.PENDING, None)
@@ -96,7 +95,7 @@ def test_p1_absent_in_another_folder_than_the_walk_means_nothing(source: Source)
 def test_p1_an_empty_mount_point_is_a_source_that_is_away(source: Source) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
         if os.stat(elsewhere).st_dev == os.stat(source.folder).st_dev:
-            pytest.skip("there is no second file system here")
+            lacking("there is no second file system here")
         path = source.drop("a.wav", SOUND, Path(elsewhere))
         share = source.folder.parent / "share"
         share.symlink_to(elsewhere)

@@ -22,7 +22,7 @@ import pytest
 
 from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
-from tests.support.peers import require_program
+from tests.support.peers import lacking, require_program
 from tests.support.service import COMMAND, GIVEN, Site, surroundings
 
 CALLS = "pwrite64,write,writev,sendmsg,sendto,fdatasync,fsync,rename,link,unlink"
@@ -65,7 +65,7 @@ def watched(site: Site, *command: str) -> list[Call]:
         check=False,
     )
     if "PTRACE" in done.stderr or "ptrace" in done.stderr:
-        pytest.skip("this machine does not let processes be watched (ptrace)")
+        lacking("this machine does not let processes be watched (ptrace)")
     assert done.returncode == 0, done.stderr
     calls: list[Call] = []
     syncing: dict[str, Call] = {}

@@ -17,7 +17,9 @@ from tests.support.emulator import EmulatorProcess
 from tests.support.service import GIVEN, Site
 
 # An hour as shipped is five probes in the first minute and then one a minute; the suite makes do with a few.
-REFUSALS = 65 if float(os.environ.get("NETWORK_CUT_SECONDS", "0")) >= 60 else 8
+REFUSALS = (
+    65 if float(os.environ.get("NETWORK_CUT_SECONDS", "0")) >= 60 else 40
+)  # the pause lasts while it is looked at
 FILES = 12
 QUICK = {"retry_initial_seconds": 0.02, "retry_max_seconds": 0.05, "chunk_bytes": 65_536, "concurrency": 4}
 LARGE_BYTES = 16_000_000

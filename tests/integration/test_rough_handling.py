@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.peers import lacking
 from tests.support.service import COMMAND, Site, surroundings
 
 
@@ -31,7 +32,7 @@ def test_p6_ctrl_c_while_it_loads_shows_no_traceback(site: Site, seconds: float)
 
 def test_p6_output_onto_a_full_disk_is_one_sentence(site: Site) -> None:
     if not Path("/dev/full").exists():
-        pytest.skip("there is no /dev/full")
+        lacking("there is no /dev/full")
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [*COMMAND, "status", "--config", str(site.config)],

@@ -14,6 +14,7 @@ from ingest.failures import Moment
 from ingest.speechsense.emulator import Fault
 from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
+from tests.support.peers import lacking
 from tests.support.service import GIVEN, SOUND, Site, is_iso
 
 FAULTS = (Fault(moment=Moment.LAST_BYTE_LET_GO, match="client-spoilt", operation_error="no speech was found"),)
@@ -96,7 +97,7 @@ def test_after_upload_never_parts_a_pair_where_one_name_is_taken(site: Site) -> 
 def test_after_upload_moves_to_another_file_system(site: Site) -> None:
     memory = Path("/dev/shm")
     if not memory.is_dir() or not os.access(memory, os.W_OK) or memory.stat().st_dev == site.folder.stat().st_dev:
-        pytest.skip("there is no second file system to move to")
+        lacking("there is no second file system to move to")
     target = Path(tempfile.mkdtemp(dir=memory))
     try:
         site.configure(source={"after_upload": {"move_to": str(target)}}, speechsense={"operations_endpoint": None})

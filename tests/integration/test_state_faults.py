@@ -16,6 +16,7 @@ from ingest.state.migrate import migrate
 from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
 from tests.support.mounts import mount_memory, private_mounts, remount
+from tests.support.peers import lacking
 from tests.support.service import COMMAND, Site, surroundings
 from tests.support.state import new_database
 
@@ -256,7 +257,7 @@ class TestStopping:
     def test_p4_whoever_may_not_write_it_is_told_whose_it_is(self, what: str) -> None:
         """Root may do everything: there a stranger asks."""
         if os.geteuid() != 0:
-            pytest.skip("without root nobody else's file can be made here")
+            lacking("without root nobody else's file can be made here")
         with TemporaryDirectory() as folder:  # that of the test is closed to strangers
             own = Path(folder)
             own.chmod(0o755)

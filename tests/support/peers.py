@@ -26,14 +26,14 @@ def require_program(name: str) -> str:
     """The path of the program `name`."""
     path = shutil.which(name, path=":".join(_PLACES))
     if path is None:
-        _missing(f"{name} is not installed (Debian: apt install {_PACKAGES.get(name, name)})")
+        lacking(f"{name} is not installed (Debian: apt install {_PACKAGES.get(name, name)})")
     return path
 
 
 def require_root(why: str) -> None:
     """Returns where the tests run as root, which `why` says the need for."""
     if os.geteuid() != 0:
-        _missing(f"these tests do not run as root: {why}")
+        lacking(f"these tests do not run as root: {why}")
 
 
 def require_root_mounts() -> None:
@@ -41,7 +41,7 @@ def require_root_mounts() -> None:
     require_program("unshare")
     why = _why_no_mounts()
     if why is not None:
-        _missing(f"mount namespaces cannot be made here, which takes root: {why}")
+        lacking(f"mount namespaces cannot be made here, which takes root: {why}")
 
 
 def require_other_file_system(than: Path) -> Path:
@@ -49,7 +49,7 @@ def require_other_file_system(than: Path) -> Path:
     places = [Path(place) for place in ("/dev/shm", "/run", "/var/tmp") if os.access(place, os.W_OK | os.X_OK)]
     other = next((place for place in places if place.stat().st_dev != than.stat().st_dev), None)
     if other is None:
-        _missing("there is no second file system that may be written to, such as /dev/shm")
+        lacking("there is no second file system that may be written to, such as /dev/shm")
     return other
 
 
@@ -65,7 +65,8 @@ def _why_no_mounts() -> str | None:
     return (tried.stderr.strip() or f"unshare ended with {tried.returncode}") if tried.returncode else None
 
 
-def _missing(what: str) -> NoReturn:
+def lacking(what: str) -> NoReturn:
+    """Ends a test that needs `what` says is missing: skipped, or failed where REQUIRE_PEERS is set."""
     if os.environ.get("REQUIRE_PEERS") == "1":
         pytest.fail(f"REQUIRE_PEERS=1, but {what}", pytrace=False)
     pytest.skip(what)

@@ -52,3 +52,15 @@ def test_it_is_told_once_until_it_is_permitted() -> None:
     assert denials.permitted("one")
     assert not denials.permitted("one")
     assert denials.is_news("one")
+
+
+def test_p5_one_that_is_denied_is_tried_again_each_minute_though_the_others_have_nothing_to_send() -> None:
+    clock = Clock()
+    denials = Denials(["one", "two"], clock)
+    denials.permitted("two")
+
+    assert denials.denied("one")
+    assert denials.left_alone == {"one"}
+    clock.seconds += 61
+
+    assert denials.left_alone == frozenset()
