@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from ingest.recording import Container
+from ingest.recording import Codec, Container
 
 
 class Method(StrEnum):
@@ -17,13 +17,19 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MethodFacts:
-    """What one method takes. Source: SpeechSense documentation, "supported formats" (2026-07)."""
+    """What one method takes. `wav_rates` in Hz. Source: SpeechSense documentation, "supported formats" (2026-07)."""
 
     rpc: str
-    containers: frozenset[Container]
+    formats: frozenset[tuple[Container, Codec]]
     channels: int
+    wav_rates: range
 
 
 FACTS: Final = {
-    Method.BADGE: MethodFacts("UploadBadge", frozenset({Container.WAV, Container.MP3}), channels=1),
+    Method.BADGE: MethodFacts(
+        rpc="UploadBadge",
+        formats=frozenset({(Container.WAV, Codec.PCM16), (Container.MP3, Codec.MP3)}),
+        channels=1,
+        wav_rates=range(8_000, 48_001),
+    ),
 }

@@ -35,6 +35,9 @@ class Reason(StrEnum):
     ANSWER_LOST = "answer_lost"
     STATE_RESTORED = "state_restored"
     # failed
+    AUDIO_EMPTY = "audio_empty"
+    AUDIO_TRUNCATED = "audio_truncated"
+    AUDIO_TOO_LONG = "audio_too_long"
     AUDIO_UNSUPPORTED = "audio_unsupported"
     AUDIO_CHANNELS = "audio_channels"
     AUDIO_DAMAGED = "audio_damaged"
@@ -67,10 +70,49 @@ class Reason(StrEnum):
 
 
 class Container(StrEnum):
-    """The audio container that SpeechSense is told (told apart by content, never by the file's name)."""
+    """What holds the audio, told apart by content and never by the file's name. OTHER: known only by name."""
 
     WAV = "wav"
     MP3 = "mp3"
+    OGG = "ogg"
+    RF64 = "rf64"
+    W64 = "w64"
+    RIFX = "rifx"
+    FLAC = "flac"
+    MP4 = "mp4"
+    WEBM = "webm"
+    OTHER = "other"
+
+
+class Codec(StrEnum):
+    """How the audio is encoded. OTHER: by none of these."""
+
+    PCM8 = "pcm8"
+    PCM16 = "pcm16"
+    PCM24 = "pcm24"
+    PCM32 = "pcm32"
+    PCM16_BIG_ENDIAN = "pcm16be"
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+    ALAW = "alaw"
+    MULAW = "mulaw"
+    GSM = "gsm"
+    ADPCM = "adpcm"
+    G729 = "g729"
+    MP3 = "mp3"
+    AAC = "aac"
+    OPUS = "opus"
+    VORBIS = "vorbis"
+    SPEEX = "speex"
+    FLAC = "flac"
+    OTHER = "other"
+
+
+class PayloadKind(StrEnum):
+    """What goes out for a recording: the file as it lies there, or with its header's sizes put right."""
+
+    FILE = "file"
+    MENDED_HEADER = "mended_header"
 
 
 class OperationState(StrEnum):
@@ -140,11 +182,21 @@ class Known:
     metadata_path: bytes | None
     sidecar: Shape | None
     sha256: str | None
+    audio_since: int | None = None
+    """Since when the audio has had that shape, by our clock: microseconds since 1970 UTC."""
 
     @property
     def may_exist(self) -> bool:
         """Whether SpeechSense has it or may have it: then only other audio content is ever sent by itself."""
         return may_exist(self.status, self.reason, self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What bytes are known by: how many there are, and their SHA-256 (hex)."""
+
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +218,7 @@ class Arrival:
     `path` is relative to the source (absolute for a file outside it) and is the audio's, or a lonely sidecar's own.
     `changed_at_ns`: the audio's ctime, which no recorder's clock sets on a local disk.
     `replaces` is what was known when it was judged: the change happens only if that still holds.
+    `rate` in Hz; facts of the audio are there for what cannot be sent, too, as far as it tells them.
     `sha256` (hex) is given only where `replaces.may_exist`, to tell new content from new times, and for a duplicate.
     """
 
@@ -179,7 +232,11 @@ class Arrival:
     sidecar: Shape | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     container: Container | None = None
+    codec: Codec | None = None
+    channels: int | None = None
+    rate: int | None = None
     duration_seconds: float | None = None
+    payload: PayloadKind = PayloadKind.FILE
     connection_id: str = ""
     method: str = ""
     sha256: str | None = None
@@ -203,6 +260,7 @@ class Claim:
     audio: Shape
     fields: Mapping[str, str]
     container: Container
+    payload: PayloadKind = PayloadKind.FILE
     connection_id: str
     method: str
 

@@ -137,6 +137,16 @@ class SourceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AudioSettings:
+    """What is made of audio that is not simply whole."""
+
+    # Of one recording; source: SpeechSense documentation, limits (2026-07). Support can raise it.
+    max_hours: Annotated[float, Gt(0), Le(168)] = 4
+    give_up_seconds: Seconds = 86_400
+    mend_header: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UploadSettings:
     """How uploads are made, tried again and given up."""
 
@@ -157,4 +167,5 @@ class Settings:
     speechsense: SpeechSenseSettings
     sources: Annotated[tuple[SourceSettings, ...], MinLen(1)]
     state: StateSettings = field(default_factory=StateSettings)
+    audio: AudioSettings = field(default_factory=AudioSettings)
     upload: UploadSettings = field(default_factory=UploadSettings)

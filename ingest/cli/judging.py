@@ -33,4 +33,4 @@ def judged_now(settings: Settings, view: RecordingView) -> Arrival:
         return replace(gone, reason=Reason.MISSING, detail=detail, metadata_path=view.metadata_path)
     if not seen.is_candidate:
         raise NotDelivered(f"The file is {seen.finding.value} now.", "Correct the patterns of its source.")
-    return judge(source, seen, None)
+    return judge(source, settings.audio, seen, None)

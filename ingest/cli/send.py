@@ -51,7 +51,7 @@ def send(config: Path | None, audio: Path, metadata: Path | None, source_name: s
     metadata_path = None if metadata is None else _relative(settings, source, metadata)
     with store_of(settings) as store:
         store.instances.register_source(source.name, {each.name: each.path for each in settings.sources})
-        recording_id = _recorded(store, source, path, metadata_path)
+        recording_id = _recorded(store, settings, source, path, metadata_path)
         view = _delivered(settings, store, recording_id)
     return _say(view)
 
@@ -88,7 +88,9 @@ def _relative(settings: Settings, source: SourceSettings, file: Path) -> bytes:
     return found[1] if found and found[0].name == source.name else outside(file)
 
 
-def _recorded(store: Store, source: SourceSettings, path: bytes, metadata_path: bytes | None) -> int:
+def _recorded(
+    store: Store, settings: Settings, source: SourceSettings, path: bytes, metadata_path: bytes | None
+) -> int:
     """Brings the pair into the state; what was sent already, or is being sent, stays as it is."""
     known = store.arrivals.known(source.name, [path]).get(path)
     if known is None or known.status not in _NOT_JUDGED_ANEW or _changed(source, path, known):
@@ -98,7 +100,7 @@ def _recorded(store: Store, source: SourceSettings, path: bytes, metadata_path: 
             seen = look(source, path)
         if not seen.is_candidate:
             raise NotDelivered(f"It is not sent: {seen.finding.value}.", "Name an audio file that can be read.")
-        store.arrivals.add([judge(source, seen, known)])
+        store.arrivals.add([judge(source, settings.audio, seen, known)])
         known = store.arrivals.known(source.name, [path]).get(path)
     if known is None:
         raise NotDelivered("The recording could not be written to the state.", "Try again.")

@@ -10,7 +10,7 @@ import click
 
 from ingest.cli.common import config_option, json_option, print_json, settings_of, store_of
 from ingest.cli.places import place
-from ingest.console.recordings import history_json, recording_json
+from ingest.console.recordings import audio_json, history_json, recording_json
 from ingest.console.words import moment_shown, path_shown, path_text
 from ingest.failures import Failure, NotDelivered, SourceUnavailable
 from ingest.intake.judge import judge
@@ -37,10 +37,10 @@ def show(config: Path | None, as_json: bool, what: str) -> int:
             _show_known(store, found, as_json=as_json)
             return 0
     if where is not None:
-        return _show_unknown(*where, as_json=as_json)
+        return _show_unknown(settings, *where, as_json=as_json)
     here = _in_a_source(settings, what)
     if here is not None:
-        return _show_unknown(*here, as_json=as_json)
+        return _show_unknown(settings, *here, as_json=as_json)
     raise NotDelivered(
         f"Nothing is known of {path_shown(what.encode('utf-8', 'surrogateescape'))}.",
         "Give an id, a badge, operation, talk or request id, or the path of a file in a source.",
@@ -63,7 +63,9 @@ def _show_known(store: Store, found: Sequence[RecordingView], *, as_json: bool) 
     for view in found:
         history = store.views.history(view.id)
         if as_json:
-            print_json(recording_json(view) | {"history": [history_json(entry) for entry in history]})
+            print_json(
+                recording_json(view) | audio_json(view) | {"history": [history_json(entry) for entry in history]}
+            )
         else:
             _print_known(view, history)
 
@@ -89,7 +91,7 @@ def _print_known(view: RecordingView, history: Sequence[HistoryEntry]) -> None:
         print(f"    {moment_shown(entry.at)}  {entry.before or '-'} -> {entry.after}{reason}{code}")
 
 
-def _show_unknown(source: SourceSettings, path: bytes, *, as_json: bool) -> int:
+def _show_unknown(settings: Settings, source: SourceSettings, path: bytes, *, as_json: bool) -> int:
     """Looks now at a path that the state does not know."""
     seen = look(source, path)
     told: dict[str, Any] = {"source": source.name, "path": path_text(seen.path), "finding": seen.finding.name.lower()}
@@ -97,7 +99,7 @@ def _show_unknown(source: SourceSettings, path: bytes, *, as_json: bool) -> int:
         told["pattern"] = seen.pattern
     judged: Arrival | None = None
     if seen.is_candidate:
-        judged = judge(source, seen, None)
+        judged = judge(source, settings.audio, seen, None)
         told |= {
             "metadata_path": path_text(judged.metadata_path),
             "would_be": judged.status.value,

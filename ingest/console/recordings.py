@@ -45,6 +45,23 @@ def recording_json(view: RecordingView) -> dict[str, Any]:
     }
 
 
+def audio_json(view: RecordingView) -> dict[str, Any]:
+    """What `show --json` says besides: what the audio is, what goes out of it, and what was accepted."""
+    return {
+        "audio": {
+            "container": view.container.value if view.container else None,
+            "codec": view.codec.value if view.codec else None,
+            "channels": view.channels,
+            "rate": view.rate,
+        },
+        "sent": {
+            "payload": view.payload.value,
+            "size": view.sent.size if view.sent else None,
+            "sha256": view.sent.sha256 if view.sent else None,
+        },
+    }
+
+
 def history_json(entry: HistoryEntry) -> dict[str, Any]:
     """One entry of `history` in `show --json`."""
     return {

@@ -5,25 +5,28 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import Final
 
-from ingest.content import audio, sidecar
-from ingest.content.audio import AudioFacts
+from ingest.content import sidecar
+from ingest.content.audio import AudioFacts, inspect, payload_kind
 from ingest.content.fingerprint import fingerprint, sample
 from ingest.content.opening import Tree, read_failed
 from ingest.failures import RecordingFailure, RecordingIncomplete
 from ingest.intake.look import Finding, Look
+from ingest.intake.recognition import is_given_up
 from ingest.intake.unique_id import with_unique_id
 from ingest.method import FACTS
-from ingest.recording import Arrival, Known, Reason, Stamp, Status
-from ingest.settings import SourceSettings
+from ingest.recording import Arrival, Known, PayloadKind, Reason, Stamp, Status
+from ingest.settings import AudioSettings, SourceSettings
 
 _HASH_BLOCK_BYTES: Final = 1 << 20
 
 
-def judge(source: SourceSettings, look: Look, known: Known | None, tree: Tree | None = None) -> Arrival:
+def judge(
+    source: SourceSettings, rules: AudioSettings, look: Look, known: Known | None, tree: Tree | None = None
+) -> Arrival:
     """What becomes of `look`, a candidate whose stamps have settled; `known` is what the state has of its path.
 
     `tree` saves opening folders anew. Raises AttemptFailure (READ_FAILED), SourceUnavailable; ValueError where the
@@ -33,7 +36,7 @@ def judge(source: SourceSettings, look: Look, known: Known | None, tree: Tree | 
         raise ValueError(f"{look.finding.value} cannot be judged")
     if tree is None:
         with Tree(os.fsencode(source.path)) as opened:
-            return judge(source, look, known, opened)
+            return judge(source, rules, look, known, opened)
     arrival = arrival_of(source, look, known, Status.PENDING)
     try:
         if known is not None and known.may_exist and look.audio is not None:
@@ -41,7 +44,10 @@ def judge(source: SourceSettings, look: Look, known: Known | None, tree: Tree | 
         if _is_too_old(source, look.audio or look.sidecar):
             detail = "The file is older than the source's start_from. Set an earlier date, or use `ingest send`."
             return replace(arrival, status=Status.SKIPPED, reason=Reason.TOO_OLD, detail=detail)
-        facts, audio_sample, fields = _contents(source, look, tree)
+        _require_pair(look, tree)
+        heard = _heard(look, tree)
+        arrival = _with_facts(arrival, heard.facts)
+        payload, fields = _contents(source, rules, look, heard, tree, given_up=is_given_up(rules, known, look))
         sent = with_unique_id(source, arrival, fields)
     except RecordingFailure as failure:
         return replace(arrival, status=Status.FAILED, reason=failure.reason, detail=str(failure))
@@ -50,9 +56,8 @@ def judge(source: SourceSettings, look: Look, known: Known | None, tree: Tree | 
     return replace(
         arrival,
         fields=sent,
-        container=facts.container,
-        duration_seconds=facts.duration_seconds,
-        fingerprint=fingerprint(audio_sample, source.connection_id, source.method.value, fields),
+        payload=payload,
+        fingerprint=fingerprint(heard.sample, source.connection_id, source.method.value, fields),
     )
 
 
@@ -88,8 +93,7 @@ def reserved(quiet_seconds: float) -> RecordingIncomplete:
     )
 
 
-def _contents(source: SourceSettings, look: Look, tree: Tree) -> tuple[AudioFacts, bytes, dict[str, str]]:
-    """Audio facts, a sample of the audio and fields; one failure holds what is wrong with either."""
+def _require_pair(look: Look, tree: Tree) -> None:
     if look.finding is Finding.UNREADABLE:
         tree.lstat(look.path)
     if look.finding is Finding.LONELY_AUDIO:
@@ -106,27 +110,57 @@ def _contents(source: SourceSettings, look: Look, tree: Tree) -> tuple[AudioFact
             "Another audio file claims the same metadata file.",
             "Give each recording a metadata file of its own, or remove the audio that is too much.",
         )
-    faults: list[RecordingFailure] = []
-    found, fields = None, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the audio is and a sample of it, or the fault that makes it none."""
+
+    facts: AudioFacts | None = None
+    sample: bytes = b""
+    fault: RecordingFailure | None = None
+
+
+def _heard(look: Look, tree: Tree) -> _Heard:
+    with closing(_Opened(look.path, look.audio, tree)) as opened:
+        try:
+            facts = inspect(opened.descriptor, opened.size)
+        except RecordingFailure as fault:
+            return _Heard(fault=fault)
+        return _Heard(facts, sample(opened.descriptor, opened.size))
+
+
+def _with_facts(arrival: Arrival, facts: AudioFacts | None) -> Arrival:
+    if facts is None:
+        return arrival
+    return replace(
+        arrival,
+        container=facts.container,
+        codec=facts.codec,
+        channels=facts.channels,
+        rate=facts.rate,
+        duration_seconds=facts.duration_seconds,
+    )
+
+
+def _contents(
+    source: SourceSettings, rules: AudioSettings, look: Look, heard: _Heard, tree: Tree, *, given_up: bool
+) -> tuple[PayloadKind, dict[str, str]]:
+    """What is to go out and the fields; one failure holds what is wrong with either."""
+    faults = [heard.fault] if heard.fault else []
+    payload, fields = None, None
     try:
-        found = _audio(source, look, tree)
+        if heard.facts is not None:
+            payload = payload_kind(heard.facts, FACTS[source.method], rules, given_up=given_up)
     except RecordingFailure as fault:
-        if fault.reason is Reason.FILE_UNSAFE:
-            raise
         faults.append(fault)
     try:
         fields = _fields(source, look, tree)
     except RecordingFailure as fault:
         faults.append(fault)
-    if found is None or fields is None:
+    if payload is None or fields is None:
         raise RecordingFailure(faults[0].reason, " ".join(map(str, faults)))
-    return *found, fields
-
-
-def _audio(source: SourceSettings, look: Look, tree: Tree) -> tuple[AudioFacts, bytes]:
-    with closing(_Opened(look.path, look.audio, tree)) as opened:
-        facts = audio.inspect(opened.descriptor, opened.size, FACTS[source.method])
-        return facts, sample(opened.descriptor, opened.size)
+    return payload, fields
 
 
 def _fields(source: SourceSettings, look: Look, tree: Tree) -> dict[str, str]:

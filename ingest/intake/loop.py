@@ -17,7 +17,7 @@ from ingest.intake.presence import Presence
 from ingest.intake.scanner import Tally, candidates, gone
 from ingest.intake.settling import WINDOW, Settling, place_of
 from ingest.mounts import mount_of
-from ingest.settings import SourceSettings, Watch
+from ingest.settings import AudioSettings, SourceSettings, Watch
 
 _LONGEST_WAIT_SECONDS: Final = 1.0  # so that a stop without `wake` is seen too
 _OBSERVER_RETRY_SCANS: Final = 10
@@ -32,14 +32,17 @@ class SourceIntake:
     `window`: how many unsettled pairs are held at most.
     """
 
-    def __init__(self, source: SourceSettings, arrivals: Arrivals, *, window: int = WINDOW) -> None:
+    def __init__(
+        self, source: SourceSettings, rules: AudioSettings, arrivals: Arrivals, *, window: int = WINDOW
+    ) -> None:
         self._source = source
+        self._rules = rules
         self._is_away = False
         self._arrivals = arrivals
         self._root = os.fsencode(source.path)
         self._hints = Hints()
         self._observer = Observer(self._root, self._hints)
-        self._settling = Settling(source, arrivals, time.monotonic, window)
+        self._settling = Settling(source, rules, arrivals, time.monotonic, window)
         self._presence = Presence(source)
         self._watched: tuple[int, int] | None = None
         self._observer_retry = 0
@@ -157,7 +160,7 @@ class SourceIntake:
         tally = Tally()
         try:
             root = root_identity(self._root)
-            for batch in candidates(self._source, self._arrivals, tally):
+            for batch in candidates(self._source, self._rules, self._arrivals, tally):
                 for found in batch:
                     self._make_room(stop, final=final)
                     if stop.is_set():

@@ -6,6 +6,8 @@ from typing import Final
 
 from ingest.intake.look import Look
 from ingest.recording import Arrival, Known, Reason, Shape, Stamp, Status
+from ingest.settings import AudioSettings
+from ingest.state import clock
 
 _UNDECIDED: Final = frozenset({Reason.CHANGING, Reason.UNREADABLE, Reason.MISSING})
 
@@ -22,13 +24,25 @@ def audio_decides(known: Known) -> bool:
     )
 
 
-def unchanged(known: Known, look: Look) -> bool:
+def is_given_up(rules: AudioSettings, known: Known | None, look: Look) -> bool:
+    """Whether the audio has been as `look` finds it for so long, by our clock, that nothing more will come.
+
+    Never by the file's own times: copies keep old ones, and shares have other clocks.
+    """
+    if known is None or known.audio is None or known.audio_since is None or _shape(look.audio) != known.audio:
+        return False
+    return clock.now() - known.audio_since >= clock.microseconds(rules.give_up_seconds)
+
+
+def unchanged(rules: AudioSettings, known: Known, look: Look) -> bool:
     """Whether `look` finds what `known` remembers, so that there is nothing to settle and nothing to judge."""
     if _shape(look.audio) != known.audio:
         return False
     if audio_decides(known):
         return True
     if known.status is Status.INCOMPLETE and known.reason in _UNDECIDED:
+        return False
+    if known.reason is Reason.AUDIO_UNFINISHED and is_given_up(rules, known, look):
         return False
     if known.status is Status.FAILED and known.reason is Reason.METADATA_AMBIGUOUS and not look.ambiguous:
         return False

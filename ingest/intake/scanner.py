@@ -16,7 +16,7 @@ from ingest.intake.look import Finding, Look, has_audio, look
 from ingest.intake.pairing import Pairing, pairing_of
 from ingest.intake.recognition import audio_decides, unchanged
 from ingest.recording import Arrival, Known, Reason, Stamp, Status
-from ingest.settings import SourceSettings
+from ingest.settings import AudioSettings, SourceSettings
 
 BATCH: Final = 500
 _PATH_MAX: Final = 4096  # bytes; a deeper folder is out of reach for every ordinary program
@@ -56,7 +56,7 @@ class Name:
     is_sidecar: bool
 
 
-def candidates(source: SourceSettings, arrivals: Arrivals, tally: Tally) -> Iterator[list[Look]]:
+def candidates(source: SourceSettings, rules: AudioSettings, arrivals: Arrivals, tally: Tally) -> Iterator[list[Look]]:
     """What the state does not know yet, or knows differently, in batches (an empty one is a sign of life).
 
     Raises SourceUnavailable where the source's folder is away.
@@ -65,7 +65,7 @@ def candidates(source: SourceSettings, arrivals: Arrivals, tally: Tally) -> Iter
     for names in walk(source, tally):
         known = arrivals.known(source.name, [name.path for name in names])
         with Tree(os.fsencode(source.path), listing) as tree:
-            looks = [_candidate(source, name, known.get(name.path), tree, tally) for name in names]
+            looks = [_candidate(source, rules, name, known.get(name.path), tree, tally) for name in names]
         yield [found for found in looks if found is not None]
 
 
@@ -155,10 +155,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _candidate(source: SourceSettings, name: Name, known: Known | None, tree: Tree, tally: Tally) -> Look | None:
+def _candidate(
+    source: SourceSettings, rules: AudioSettings, name: Name, known: Known | None, tree: Tree, tally: Tally
+) -> Look | None:
     try:
         if known is not None and audio_decides(known):
-            if name.is_sidecar or unchanged(known, Look(Finding.PAIR, name.path, _stamp(name.path, tree))):
+            if name.is_sidecar or unchanged(rules, known, Look(Finding.PAIR, name.path, _stamp(name.path, tree))):
                 return None
         elif name.is_sidecar and has_audio(source, name.path, tree):
             return None
@@ -167,7 +169,7 @@ def _candidate(source: SourceSettings, name: Name, known: Known | None, tree: Tr
         log.warning("source %s: a file could not be looked at (%s)", source.name, failure.reason)
         tally.unreadable += 1
         return None
-    if not found.is_candidate or (known is not None and unchanged(known, found)):
+    if not found.is_candidate or (known is not None and unchanged(rules, known, found)):
         return None
     return found
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final, NamedTuple
 
-from ingest.content import audio
+from ingest.content.audio import inspect, payload_kind
 from ingest.content.opening import Tree
 from ingest.content.reserve import ends_reserved
 from ingest.failures import AttemptFailure, Failure, SourceUnavailable
@@ -22,7 +22,7 @@ from ingest.intake.recognition import audio_decides, says_nothing_new, unchanged
 from ingest.intake.window import Settled, Stamps, Window
 from ingest.method import FACTS
 from ingest.recording import Arrival, Known, Reason, Status
-from ingest.settings import SourceSettings
+from ingest.settings import AudioSettings, SourceSettings
 
 WINDOW: Final = 8192  # unsettled pairs of one source: about 1 kB each
 BATCH: Final = 200
@@ -51,9 +51,15 @@ class Settling:
     """The unsettled and the settled but not yet judged pairs of one source; `clock` is monotonic, in seconds."""
 
     def __init__(
-        self, source: SourceSettings, arrivals: Arrivals, clock: Callable[[], float], capacity: int = WINDOW
+        self,
+        source: SourceSettings,
+        rules: AudioSettings,
+        arrivals: Arrivals,
+        clock: Callable[[], float],
+        capacity: int = WINDOW,
     ) -> None:
         self._source = source
+        self._rules = rules
         self._arrivals = arrivals
         self._clock = clock
         self._root = os.fsencode(source.path)
@@ -178,7 +184,7 @@ class Settling:
 
     def _judged(self, quiet: _Quiet, known: Known | None, tree: Tree) -> Arrival | None:
         found = quiet.look
-        if known is not None and (known.status is Status.SENDING or unchanged(known, found)):
+        if known is not None and (known.status is Status.SENDING or unchanged(self._rules, known, found)):
             return None
         try:
             # asked before anything is read: a read of the end would fill the page cache and make it look written
@@ -187,7 +193,7 @@ class Settling:
                 waiting = arrival_of(self._source, found, known, Status.INCOMPLETE)
                 arrival = replace(waiting, reason=verdict.reason, detail=str(verdict))
             else:
-                arrival = judge(self._source, found, known, tree)
+                arrival = judge(self._source, self._rules, found, known, tree)
         except SourceUnavailable:
             raise
         except AttemptFailure as failure:
@@ -223,7 +229,7 @@ class Settling:
         try:
             if not ends_reserved(descriptor, size):
                 return False
-            audio.inspect(descriptor, size, FACTS[self._source.method])
+            payload_kind(inspect(descriptor, size), FACTS[self._source.method], self._rules, given_up=False)
         except Failure:
             return False  # so is an unfinished or a wrong header
         finally:

@@ -86,7 +86,7 @@ def build(settings: Settings, store: Store, client: Client, progress: Progress, 
     sources = {source.name: source for source in settings.sources}
     disposes = any(source.after_upload is not AfterUpload.KEEP for source in settings.sources)
     follows = settings.speechsense.operations_endpoint is not None
-    intakes = {source.name: SourceIntake(source, store.arrivals) for source in settings.sources}
+    intakes = {source.name: SourceIntake(source, settings.audio, store.arrivals) for source in settings.sources}
     senders = Senders(
         attempts_of(settings, store, client, progress, intakes),
         pause,

@@ -183,6 +183,8 @@ class _Batch:
         # What was read of the content before says nothing about what is judged now.
         sha256 = arrival.sha256 if arrival.status is Status.DUPLICATE else None
         values = columns(arrival, self._at) | {"generation": generation, "sha256": sha256}
+        if before.audio is not None and arrival.audio == before.audio:
+            values["audio_since"] = before.audio_since or self._at
         if before.id in self._made:
             self._made[before.id].update(values)
             self._note(before.id, before.status, arrival)
@@ -214,6 +216,7 @@ class _Batch:
             metadata_path=arrival.metadata_path,
             sidecar=arrival.sidecar,
             sha256=arrival.sha256 if arrival.status is Status.DUPLICATE else None,
+            audio_since=self._at if arrival.audio else None,
         )
 
     def _note(self, recording_id: int, before: Status | None, arrival: Arrival) -> None:
@@ -254,7 +257,12 @@ def columns(arrival: Arrival, at: int) -> dict[str, Any]:
         "metadata_mtime_ns": arrival.sidecar.mtime_ns if arrival.sidecar else None,
         "fields": json.dumps(dict(arrival.fields)),
         "container": arrival.container,
+        "codec": arrival.codec,
+        "channels": arrival.channels,
+        "rate": arrival.rate,
         "duration_seconds": arrival.duration_seconds,
+        "payload": arrival.payload.value,
+        "audio_since": at if arrival.audio else None,
         "connection_id": arrival.connection_id,
         "method": arrival.method,
         "fingerprint": arrival.fingerprint,

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest.recording import Disposal, OperationState, Reason, Status, may_exist
+from ingest.recording import (
+    Codec,
+    Container,
+    Content,
+    Disposal,
+    OperationState,
+    PayloadKind,
+    Reason,
+    Status,
+    may_exist,
+)
 from ingest.state.instances import ServiceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingView:
-    """All that is known of one recording. Times are microseconds since 1970 UTC, sizes bytes."""
+    """All that is known of one recording. Times are microseconds since 1970 UTC, sizes bytes, `rate` Hz.
+
+    `size` and `sha256` are the file's; `sent` is what was accepted of it, which differs where `payload` is no FILE.
+    """
 
     id: int
     source: str
@@ -23,7 +36,13 @@ class RecordingView:
     attempts: int
     size: int | None
     sha256: str | None
+    container: Container | None
+    codec: Codec | None
+    channels: int | None
+    rate: int | None
     duration_seconds: float | None
+    payload: PayloadKind
+    sent: Content | None
     connection_id: str
     method: str
     fields: Mapping[str, str]

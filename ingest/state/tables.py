@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMAS: Final = ("0001", "0002")
+SCHEMAS: Final = ("0001", "0002", "0003")
 """Every schema this program knows, oldest first; the last is its own. A test holds this to the migrations."""
 
 metadata = MetaData(
@@ -106,6 +106,12 @@ recording = Table(
     Column("disposed_path", LargeBinary),
     Column("fingerprint", Text),
     Column("look_up_at", BigInteger),
+    Column("codec", Text),
+    Column("channels", Integer),
+    Column("rate", Integer),
+    Column("payload", Text, nullable=False, server_default="file"),
+    # Since when the audio has had its size and modification time.
+    Column("audio_since", BigInteger),
     UniqueConstraint("source_id", "path", "generation"),
 )
 
@@ -154,6 +160,9 @@ upload = Table(
     Column("operation_due_at", BigInteger),
     Column("operation_error", Text),
     Column("talk_ids", Text),
+    # `size` and `sha256` are those of what was sent; these are the file's, which may be another thing.
+    Column("file_size", BigInteger),
+    Column("file_sha256", Text),
     UniqueConstraint("recording_id", "part", "attempt"),
 )
 _partial("uq_upload_accepted", upload, "outcome = 'accepted'", "recording_id", "part", unique=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Engine, Row, Select, and_, bindparam, func, or_, select
 
-from ingest.recording import Disposal, OperationState, Reason, Status
+from ingest.recording import Codec, Container, Content, Disposal, OperationState, PayloadKind, Reason, Status
 from ingest.state.instances import Kind, ServiceState
 from ingest.state.processes import lives
 from ingest.state.reading import reading
@@ -32,6 +32,8 @@ _RECORDINGS: Final = (
         upload.c.talk_ids,
         upload.c.operation_id,
         upload.c.operation,
+        upload.c.size.label("sent_size"),
+        upload.c.sha256.label("sent_sha256"),
     )
     .join(source, source.c.id == recording.c.source_id)
     .outerjoin(upload, _ACCEPTED)
@@ -288,7 +290,13 @@ def _view(row: Row[*tuple[Any, ...]]) -> RecordingView:
         attempts=row.tries,
         size=row.size,
         sha256=row.sha256,
+        container=Container(row.container) if row.container else None,
+        codec=Codec(row.codec) if row.codec else None,
+        channels=row.channels,
+        rate=row.rate,
         duration_seconds=row.duration_seconds,
+        payload=PayloadKind(row.payload),
+        sent=Content(row.sent_size, row.sent_sha256) if row.sent_sha256 else None,
         connection_id=row.connection_id,
         method=row.method,
         fields=json.loads(row.fields),

@@ -130,6 +130,7 @@ def test_the_example_says_why_in_a_line_for_every_key() -> None:
         "state",
         "upload",
         "metadata",
+        "audio",
     }
 
 

@@ -103,7 +103,7 @@ def test_show_finds_a_recording_by_everything_it_is_known_by(furnished: Site) ->
         assert furnished.show(what)["id"] == row["id"], what
     shown = furnished.ingest("show", "--json", "done.wav", cwd=furnished.folder / "2026").object
 
-    assert list(shown) == [*RECORDING_KEYS, "history"]
+    assert list(shown) == [*RECORDING_KEYS, "audio", "sent", "history"]
     assert [list(entry) for entry in shown["history"]] == [HISTORY_KEYS] * 3
     assert [(entry["from"], entry["to"]) for entry in shown["history"]] == [
         (None, "pending"),

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from ingest.intake.judge import judge
+from ingest.intake.look import Look
 from ingest.recording import Arrival, Reason, Shape, Status
-from ingest.settings import MetadataSettings, SourceSettings
+from ingest.settings import AudioSettings, MetadataSettings, SourceSettings
 from tests.support.audio import wav, wav_header
 from tests.support.intake import Source
 from tests.support.peers import lacking
@@ -168,10 +169,10 @@ def test_p7_an_unexpected_error_in_one_file_names_no_file(
 ) -> None:
     good, bad = source.drop_pair("good"), source.drop_pair("79990001122")
 
-    def poisoned(settings: SourceSettings, found: object, *rest: object) -> Arrival:
-        if getattr(found, "path", b"") == bad:
+    def poisoned(settings: SourceSettings, rules: AudioSettings, found: Look, *rest: object) -> Arrival:
+        if found.path == bad:
             raise ZeroDivisionError(os.fsdecode(bad))
-        return judge(settings, found, *rest)  # type: ignore[arg-type]
+        return judge(settings, rules, found, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr("ingest.intake.settling.judge", poisoned)
     with caplog.at_level(logging.DEBUG):

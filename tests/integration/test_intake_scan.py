@@ -99,7 +99,7 @@ def test_p1_an_empty_mount_point_is_a_source_that_is_away(source: Source) -> Non
         path = source.drop("a.wav", SOUND, Path(elsewhere))
         share = source.folder.parent / "share"
         share.symlink_to(elsewhere)
-        intake = SourceIntake(source.settings(path=share), source.store.arrivals)
+        intake = SourceIntake(source.settings(path=share), source.rules, source.store.arrivals)
         intake.run_once(threading.Event())
         assert source.view().available
         share.unlink()

@@ -10,6 +10,7 @@ from ingest.failures import SourceUnavailable
 from ingest.intake.judge import judge
 from ingest.intake.look import Finding, look, look_outside
 from ingest.recording import Reason, Shape, Status
+from ingest.settings import AudioSettings
 from tests.support.intake import Source
 from tests.support.samples import GIVEN, SOUND
 
@@ -26,7 +27,7 @@ def test_p6_looks(source: Source) -> None:
     assert look(settings, b"@eaDir").finding is Finding.IGNORED
     assert look(settings, b"no.wav").finding is Finding.GONE
     with pytest.raises(ValueError, match="cannot be judged"):
-        judge(settings, look(settings, b"no.wav"), None)
+        judge(settings, AudioSettings(), look(settings, b"no.wav"), None)
     with pytest.raises(SourceUnavailable):
         look(source.settings(path=source.folder / "away"), b"a.wav")
 
@@ -36,10 +37,10 @@ def test_p3_judged_is_only_what_was_looked_at(source: Source) -> None:
     settings = source.settings()
     found = look(settings, path)
     source.drop("a.wav", SOUND + b"more")
-    assert judge(settings, found, None).reason is Reason.CHANGING
+    assert judge(settings, AudioSettings(), found, None).reason is Reason.CHANGING
     found = look(settings, path)
     source.drop("a.json", GIVEN | {"more": "x"})
-    assert judge(settings, found, None).reason is Reason.CHANGING
+    assert judge(settings, AudioSettings(), found, None).reason is Reason.CHANGING
 
 
 def test_p6_files_outside_of_the_source(source: Source) -> None:
@@ -47,9 +48,9 @@ def test_p6_files_outside_of_the_source(source: Source) -> None:
     source.drop_pair("a", outside)
     audio, sidecar = os.fsencode(outside / "a.wav"), os.fsencode(outside / "a.json")
     settings = source.settings()
-    arrival = judge(settings, look_outside(settings, audio, sidecar), None)
+    arrival = judge(settings, AudioSettings(), look_outside(settings, audio, sidecar), None)
     assert (arrival.status, arrival.path, arrival.metadata_path) == (Status.PENDING, audio, sidecar)
     lonely = look_outside(settings, audio, None)
-    assert judge(settings, lonely, None).reason is Reason.METADATA_MISSING
+    assert judge(settings, AudioSettings(), lonely, None).reason is Reason.METADATA_MISSING
     assert look_outside(settings, audio + b"x", sidecar).finding is Finding.GONE
     assert isinstance(arrival.audio, Shape)

@@ -6,17 +6,18 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ingest.failures import StateUnusable, UsageFault
-from ingest.recording import Status
+from ingest.recording import Reason, Status
 from ingest.state.migrate import bring_to_newest, migrate
 from ingest.state.store import open_store
 from ingest.state.tables import SCHEMAS, metadata
-from tests.support.state import begin, new_database, only, pair, rows
+from tests.support.state import begin, known, new_database, only, pair, rows
 
 
 @pytest.fixture
@@ -77,8 +78,8 @@ def test_down_and_up_again(filled: Path) -> None:
 def test_p4_each_step_back_and_forth_keeps_every_row(filled: Path) -> None:
     with closing(sqlite3.connect(filled)) as raw, raw:
         raw.execute(
-            "INSERT INTO upload (recording_id, part, attempt, client_request_id, size, sha256, closing_at, outcome)"
-            " VALUES (1, 1, 1, 'request-0001', 1, 'hash', 1, 'unknown')"
+            "INSERT INTO upload (recording_id, part, attempt, client_request_id, size, sha256, file_size, file_sha256,"
+            " closing_at, outcome) VALUES (1, 1, 1, 'request-0001', 1, 'hash', 1, 'hash', 1, 'unknown')"
         )
         raw.execute("UPDATE recording SET status = 'unconfirmed', reason = 'state_restored'")
     statements = made_by(filled)
@@ -87,7 +88,7 @@ def test_p4_each_step_back_and_forth_keeps_every_row(filled: Path) -> None:
         assert migrate(filled, schema) == schema
     with closing(sqlite3.connect(filled)) as raw:
         columns = {row[1] for row in raw.execute("PRAGMA table_info(recording)")}
-        assert not columns & {"fingerprint", "look_up_at"}
+        assert not columns & {"fingerprint", "look_up_at", "payload", "audio_since"}
         assert raw.execute("SELECT status, reason FROM recording").fetchall() == [("unconfirmed", "answer_lost")]
         assert raw.execute("SELECT recording_id, outcome FROM upload").fetchall() == [(1, "unknown")]
     assert migrate(filled) == SCHEMAS[-1]
@@ -95,6 +96,33 @@ def test_p4_each_step_back_and_forth_keeps_every_row(filled: Path) -> None:
     assert content(filled) == [row.replace("state_restored", "answer_lost") for row in before]
     with open_store(filled, thorough=True) as store:
         assert only(store).status is Status.UNCONFIRMED
+
+
+def test_p3_the_way_back_leaves_nothing_that_the_older_program_would_send_half_or_not_understand(filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as raw, raw:
+        raw.execute("UPDATE recording SET status = 'pending', reason = NULL, payload = 'mended_header' WHERE id = 1")
+    with open_store(filled) as store:
+        too_long = pair(b"long.wav", status=Status.FAILED, reason=Reason.AUDIO_TOO_LONG)
+        cut = pair(b"cut.wav", status=Status.INCOMPLETE, reason=Reason.AUDIO_UNFINISHED)
+        store.arrivals.add([too_long, cut])
+    migrate(filled, "0002")
+    with closing(sqlite3.connect(filled)) as raw:
+        assert raw.execute("SELECT status, reason FROM recording ORDER BY id").fetchall() == [
+            ("incomplete", "audio_unfinished"),
+            ("failed", "audio_damaged"),
+            ("incomplete", "audio_unfinished"),
+        ]
+        assert set(raw.execute("SELECT reason FROM history WHERE reason IS NOT NULL")) == {
+            ("audio_damaged",),
+            ("audio_unfinished",),
+        }
+    began = time.time_ns() // 1000
+    migrate(filled)
+    with open_store(filled) as store:
+        assert known(store, b"long.wav").audio_since is None
+        since = known(store, b"cut.wav").audio_since
+    assert since is not None
+    assert began <= since
 
 
 def made_by(file: Path) -> dict[str, str]:
@@ -116,7 +144,7 @@ def content(file: Path) -> list[str]:
     with closing(sqlite3.connect(file)) as raw:
         raw.row_factory = sqlite3.Row
         return [
-            str(sorted(dict(row).items()))
+            str(sorted((dict(row) | {"audio_since": None}).items()))  # counted anew after the way back
             for table in ("recording", "upload", "history", "source")
             for row in raw.execute(f"SELECT * FROM {table}")
         ]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ingest.state.migrate import migrate
+from ingest.state.tables import SCHEMAS
 from tests.support.audio import wav
 from tests.support.service import COMMAND, Site, surroundings
 from tests.support.sources import standing
@@ -43,7 +44,7 @@ def test_p4_a_backup_made_while_the_service_writes_is_whole(site: Site, tmp_path
         while len(counts) < 60 and (not counts or counts[-1] < 150):
             copy = tmp_path / f"copy-{len(counts)}.db"
             said = site.ingest("backup", copy)
-            assert said.stdout == f"A backup of the state, of schema 0002, is in {copy}.\n"
+            assert said.stdout == f"A backup of the state, of schema {SCHEMAS[-1]}, is in {copy}.\n"
             assert stat.S_IMODE(copy.stat().st_mode) == 0o600
             assert faults_of(copy) == []
             with closing(sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True)) as raw:
@@ -109,7 +110,7 @@ def test_p4_an_older_schema_is_backed_up_before_an_upgrade(site: Site, tmp_path:
     assert "1 recordings, 0 of them held" in restored.stdout
     assert standing(site) == {"one.wav": ("done", None)}
     assert list(site.place.glob("*.restoring*")) == []
-    assert list(site.place.glob("*.backup")) == list(site.place.glob("state.db.0002.*.backup"))
+    assert list(site.place.glob("*.backup")) == list(site.place.glob(f"state.db.{SCHEMAS[-1]}.*.backup"))
 
 
 def test_p7_backup_and_restore_say_nothing_of_callers(site: Site, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_p6_a_run_that_ended_early_is_a_concern(site: Site) -> None:
         "reason": "unreachable",
         "since": None,
         "version": "0.1.0",
-        "schema": "0002",
+        "schema": "0003",
     }
     change(site, "UPDATE recording SET ready_at = ready_at - ?", DAY)
     assert any(concern.startswith("A recording has been waiting for 1 d 2 h") for concern in concerns(site))

@@ -13,7 +13,7 @@ from typing import Any
 from ingest.intake.loop import SourceIntake
 from ingest.intake.settling import WINDOW
 from ingest.recording import Arrival, Known, Reason, Status
-from ingest.settings import SourceSettings
+from ingest.settings import AudioSettings, SourceSettings
 from ingest.state.arrivals import Arrivals
 from ingest.state.shown import RecordingView, SourceView
 from ingest.state.store import Store
@@ -54,6 +54,7 @@ class Source:
         self.folder = folder
         self.store = store
         self.door = Door(store.arrivals)
+        self.rules = AudioSettings()
 
     def settings(self, **changes: object) -> SourceSettings:
         """What stands in the configuration: quick, and the next scan far away."""
@@ -85,7 +86,7 @@ class Source:
         too_late = threading.Timer(LONGEST_SECONDS, stop.set)
         too_late.start()
         try:
-            SourceIntake(self.settings(**changes), self.door).run_once(stop)
+            SourceIntake(self.settings(**changes), self.rules, self.door).run_once(stop)
         finally:
             too_late.cancel()
         assert not stop.is_set(), "it did not end by itself"
@@ -96,7 +97,7 @@ class Source:
 
         `window`: how many unsettled pairs are held at most.
         """
-        intake, stop = SourceIntake(self.settings(**changes), self.door, window=window), threading.Event()
+        intake, stop = SourceIntake(self.settings(**changes), self.rules, self.door, window=window), threading.Event()
         before = self.door.walks
         with _in_thread(lambda: intake.run_once(stop)):
             try:
@@ -111,7 +112,7 @@ class Source:
     @contextmanager
     def running(self, window: int = WINDOW, **changes: object) -> Iterator[None]:
         """The intake as the service runs it."""
-        intake, stop = SourceIntake(self.settings(**changes), self.door, window=window), threading.Event()
+        intake, stop = SourceIntake(self.settings(**changes), self.rules, self.door, window=window), threading.Event()
         with _in_thread(lambda: intake.run(stop)):
             try:
                 yield

@@ -75,6 +75,7 @@ class Site:
         sources: Sequence[Mapping[str, Any]] | None = None,
         upload: Mapping[str, Any] | None = None,
         speechsense: Mapping[str, Any] | None = None,
+        audio: Mapping[str, Any] | None = None,
     ) -> None:
         """Writes the configuration: quick, against the emulator; what is given here replaces single settings."""
         common = {"path": str(self.folder), "connection_id": self.connection, **QUICK_SOURCE}
@@ -89,6 +90,7 @@ class Site:
             },
             "state": {"url": f"sqlite:///{self.database}"},
             "sources": [{**common, **each} for each in given],
+            "audio": {**(audio or {})},
             "upload": {**QUICK_UPLOAD, **(upload or {})},
         }
         self.config.write_text(yaml.safe_dump(document, sort_keys=False))
@@ -101,9 +103,9 @@ class Site:
         """Makes the state database, as `ingest migrate` would, in a thousandth of its time."""
         new_database(self.place)
 
-    def once(self, *arguments: str, code: int = 0) -> Result:
+    def once(self, *arguments: str, code: int = 0, **how: Any) -> Result:
         """`run --once`, which must end with `code`."""
-        return self.ingest("run", "--once", *arguments, code=code)
+        return self.ingest("run", "--once", *arguments, code=code, **how)
 
     def drop(
         self,

@@ -1,0 +1,61 @@
+"""Decides whether a file with these facts can be sent, and as what: pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ingest.content.audio.facts import AudioFacts, Extent
+from ingest.failures import RecordingFailure, RecordingIncomplete
+from ingest.method import MethodFacts
+from ingest.recording import Container, PayloadKind, Reason
+from ingest.settings import AudioSettings
+
+_TAKEN: Final = "SpeechSense takes WAV with 16-bit PCM, and MP3: set the recorder so, or convert the file."
+_WRITING: Final = "It is judged again as soon as the recorder goes on."
+_WHOLE: Final = "Put the whole recording in its place, or take it out with `ingest skip`."
+
+
+def payload_kind(facts: AudioFacts, takes: MethodFacts, rules: AudioSettings, *, given_up: bool) -> PayloadKind:
+    """What is to go out. `given_up`: the file has not changed for `rules.give_up_seconds`, so nothing more will come.
+
+    Raises RecordingFailure (AUDIO_UNSUPPORTED, AUDIO_CHANNELS, AUDIO_EMPTY, AUDIO_TRUNCATED, AUDIO_TOO_LONG) and
+    RecordingIncomplete (AUDIO_UNFINISHED).
+    """
+    _require_format(facts, takes)
+    if facts.extent in {Extent.EMPTY, Extent.SHORT} or (facts.extent is Extent.UNFILLED and not given_up):
+        raise _not_whole(facts, given_up=given_up)
+    if (facts.duration_seconds or 0) > rules.max_hours * 3600:
+        raise RecordingFailure(
+            Reason.AUDIO_TOO_LONG,
+            f"The audio lasts {_clock(facts.duration_seconds or 0)} h; at most {rules.max_hours:g} hours are taken.",
+            "Set the recorder to shorter files, or raise audio.max_hours if support has raised the quota.",
+        )
+    return PayloadKind.MENDED_HEADER if facts.mend is not None and rules.mend_header else PayloadKind.FILE
+
+
+def _require_format(facts: AudioFacts, takes: MethodFacts) -> None:
+    if facts.codec is not None and (facts.container, facts.codec) not in takes.formats:
+        raise RecordingFailure(Reason.AUDIO_UNSUPPORTED, f"The file is {facts.name}.", _TAKEN)
+    if facts.container is Container.WAV and facts.rate is not None and facts.rate not in takes.wav_rates:
+        allowed = f"{takes.wav_rates[0]:,} to {takes.wav_rates[-1]:,} are taken"
+        raise RecordingFailure(
+            Reason.AUDIO_UNSUPPORTED, f"The file is WAV with a sample rate of {facts.rate} Hz ({allowed}).", _TAKEN
+        )
+    if facts.channels is not None and facts.channels != takes.channels:
+        raise RecordingFailure(
+            Reason.AUDIO_CHANNELS,
+            f"The audio has {facts.channels} channels; {takes.rpc} takes {takes.channels}.",
+            "Set the recorder to one channel, or give this source a method that fits.",
+        )
+
+
+def _not_whole(facts: AudioFacts, *, given_up: bool) -> RecordingFailure | RecordingIncomplete:
+    if not given_up:
+        return RecordingIncomplete(Reason.AUDIO_UNFINISHED, f"{facts.shortfall}.", _WRITING)
+    reason = Reason.AUDIO_EMPTY if facts.extent is Extent.EMPTY else Reason.AUDIO_TRUNCATED
+    return RecordingFailure(reason, f"{facts.shortfall}, and nothing has come for audio.give_up_seconds.", _WHOLE)
+
+
+def _clock(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}:{minutes % 60:02}"
