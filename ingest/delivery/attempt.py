@@ -30,7 +30,7 @@ from ingest.failures import (
     SourceUnavailable,
     StateUnusable,
 )
-from ingest.recording import Answer, Claim, Disposal, OperationState, Reason, RequestIds, Status
+from ingest.recording import Answer, Claim, Content, Disposal, OperationState, Reason, RequestIds, Status
 from ingest.settings import AfterUpload, Duplicates, SourceSettings, Unconfirmed, UploadSettings
 from ingest.speechsense.client import Client
 from ingest.speechsense.methods import Patience, UploadRequest, upload_badge
@@ -78,12 +78,12 @@ class Attempts:
         stream: HeldBackStream | None = None
         try:
             source = self.sources[claim.source]
-            opening = open_payload(os.fsencode(source.path), claim.path, claim.audio)
+            opening = open_payload(os.fsencode(source.path), claim.path, claim.audio, claim.payload)
             with entered_within(self.upload.stall_seconds, opening) as payload:
                 stream = HeldBackStream(
                     payload,
                     self.upload.chunk_bytes,
-                    lambda size, sha256: self._mark(claim, ids, size, sha256),
+                    lambda sent, file: self._mark(claim, ids, sent, file),
                     may_go=may_go,
                     probe_seconds=_PROBE_SECONDS if probe else 0.0,
                 )
@@ -101,9 +101,9 @@ class Attempts:
             failure = _surprise(error, stream)
             return Ended(self._failed(claim, failure, ids, stream), failure, _let_go(stream))
 
-    def _mark(self, claim: Claim, ids: RequestIds, size: int, sha256: str) -> Standing:
+    def _mark(self, claim: Claim, ids: RequestIds, sent: Content, file: Content) -> Standing:
         unique = self.sources[claim.source].duplicates is Duplicates.SKIP
-        mark = self.deliveries.closing(Closing(claim=claim, ids=ids, size=size, sha256=sha256, unique=unique))
+        mark = self.deliveries.closing(Closing(claim=claim, ids=ids, sent=sent, file=file, unique=unique))
         if mark.standing is Standing.SENT_ALREADY and mark.twin is not None:
             raise RecordingDuplicate(mark.twin)
         return mark.standing
@@ -140,7 +140,7 @@ class Attempts:
             detail=f"SpeechSense took the audio but could not process it: {answer.error}." if failed else None,
             answer=answer,
             outcome=Outcome.ACCEPTED,
-            sha256=stream.sha256,
+            sha256=_sha256(stream),
             sent_at=stream.let_go_at,
             followed=self.follow,
             operation_due_at=now + _FIRST_LOOK_MICROSECONDS if running else None,
@@ -164,10 +164,15 @@ class Attempts:
             failing_since=decision.failing_since,
             possible_duplicate=decision.possible_duplicate,
             ids=told,
-            sha256=stream.sha256 if stream else None,
+            sha256=_sha256(stream),
             sent_at=stream.let_go_at if stream and decision.to is Status.UNCONFIRMED else None,
             outcome=_outcome(error, stream),
         )
+
+
+def _sha256(stream: HeldBackStream | None) -> str | None:
+    """That of the file, where it was read to the end."""
+    return stream.file.sha256 if stream is not None and stream.file is not None else None
 
 
 def _let_go(stream: HeldBackStream | None) -> bool:
@@ -180,7 +185,7 @@ def _duplicate(claim: Claim, error: RecordingDuplicate, stream: HeldBackStream |
         to=Status.DUPLICATE,
         detail=str(error),
         counted=False,
-        sha256=stream.sha256 if stream else None,
+        sha256=_sha256(stream),
         duplicate_of=error.first,
     )
 

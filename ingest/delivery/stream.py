@@ -9,20 +9,21 @@ from typing import Final
 
 from ingest.content.payload import Payload
 from ingest.failures import AttemptFailure, Moment
-from ingest.recording import Reason
+from ingest.recording import Content, Reason
 from ingest.state.marks import Standing
 
 _LOOK_SECONDS: Final = 0.02
 _TWIN_SECONDS: Final = 0.2
 _TWIN_LOOKS: Final = 5
 
-Mark = Callable[[int, str], Standing]
-"""Writes the mark durably, given size in bytes and SHA-256 (hex). Raises RecordingDuplicate."""
+Mark = Callable[[Content, Content], Standing]
+"""Writes the mark durably, given what goes out and the file it comes from. Raises RecordingDuplicate."""
 
 
 class HeldBackStream:
     """Iterated once, by gRPC's own thread; everything else may be read from any thread.
 
+    `file`: what lies in the source, once it was read to the end.
     `let_go_at`: when the last byte was, in microseconds since 1970 UTC.
     `may_go` is asked before the mark, again and again until it says yes; what it raises ends the attempt.
     `probe_seconds`: how long to wait before the mark for a refusal that comes early (while the service is in doubt).
@@ -49,7 +50,7 @@ class HeldBackStream:
         self.moment = Moment.BEFORE_FIRST_BYTE
         self.progressed_at = time.monotonic()
         self.marked = False
-        self.sha256: str | None = None
+        self.file: Content | None = None
         self.let_go_at: int | None = None
 
     def attach(self, call_is_over: Callable[[], bool]) -> None:
@@ -72,19 +73,20 @@ class HeldBackStream:
             yield held
 
     def _may_let_go(self) -> bool:
-        self.sha256 = self._hash.hexdigest()
+        sent = Content(self.size, self._hash.hexdigest())
+        self.file = file = self._payload.file or sent
         earliest = time.monotonic() + self._probe_seconds
         while not self._is_over() and not (time.monotonic() >= earliest and self._may_go()):
             time.sleep(_LOOK_SECONDS)
             self.progressed_at = time.monotonic()  # it is we who wait, not the network
         if self._is_over():
             return False
-        standing = self._mark(self.size, self.sha256)
+        standing = self._mark(sent, file)
         for _ in range(_TWIN_LOOKS):
             if standing is not Standing.BEING_SENT or self._is_over():
                 break
             time.sleep(_TWIN_SECONDS)
-            standing = self._mark(self.size, self.sha256)
+            standing = self._mark(sent, file)
         if standing is Standing.BEING_SENT:
             raise AttemptFailure(Reason.SAME_BEING_SENT, "The same recording is being sent; its answer is waited for.")
         if standing is not Standing.WRITTEN:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
-from ingest.recording import Claim, Container, OperationState, Shape, Status
+from ingest.recording import Claim, Container, OperationState, PayloadKind, Shape, Status
 from ingest.state import clock, transitions
 from ingest.state.tables import instance, recording, source, upload
 
@@ -25,6 +25,7 @@ _PENDING: Final = (
         recording.c.mtime_ns,
         recording.c.fields,
         recording.c.container,
+        recording.c.payload,
         recording.c.connection_id,
         recording.c.method,
     )
@@ -104,6 +105,7 @@ def _claim(row: Row[*tuple[Any, ...]]) -> Claim:
         audio=Shape(row.size, row.mtime_ns),
         fields=json.loads(row.fields),
         container=Container(row.container),
+        payload=PayloadKind(row.payload),
         connection_id=row.connection_id,
         method=row.method,
     )

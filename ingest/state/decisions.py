@@ -165,6 +165,8 @@ def _keep_found(connection: Connection, recording_id: int, found: Mapping[str, s
         "client_request_id": row.client_request_id or "",
         "size": row.size or 0,
         "sha256": row.sha256 or "",  # nobody read it to the end
+        "file_size": row.size,
+        "file_sha256": row.sha256,
         "closing_at": at,
     }
     connection.execute(_NEW_MARK, mark | accepted)

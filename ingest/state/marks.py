@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
 
-from ingest.recording import Claim, RequestIds, Status
+from ingest.recording import Claim, Content, RequestIds, Status
 from ingest.state import clock
 from ingest.state.settlements import PART, Outcome
 from ingest.state.tables import recording, upload
@@ -17,12 +17,15 @@ from ingest.state.tables import recording, upload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """The mark that stands on disk before the last byte is let go. `unique`: not where the same was sent already."""
+    """The mark that stands on disk before the last byte is let go. `unique`: not where the same was sent already.
+
+    `sent` is what goes out, `file` what lies in the source.
+    """
 
     claim: Claim
     ids: RequestIds
-    size: int
-    sha256: str
+    sent: Content
+    file: Content
     unique: bool = True
 
 
@@ -57,6 +60,8 @@ _COLUMNS: Final = (
     upload.c.client_request_id,
     upload.c.size,
     upload.c.sha256,
+    upload.c.file_size,
+    upload.c.file_sha256,
     upload.c.closing_at,
 )
 CLOSE: Final = insert(upload).from_select(
@@ -79,7 +84,7 @@ SAME: Final = (
     select(upload.c.recording_id, _sent.c.recording_id.label("twin"), _sent.c.outcome, _other.c.status)
     .join(recording, recording.c.id == upload.c.recording_id)
     .join(_other, and_(_other.c.fingerprint == recording.c.fingerprint, _other.c.id != recording.c.id))
-    .join(_sent, and_(_sent.c.recording_id == _other.c.id, _sent.c.sha256 == upload.c.sha256))
+    .join(_sent, and_(_sent.c.recording_id == _other.c.id, _sent.c.file_sha256 == upload.c.file_sha256))
     .where(
         upload.c.recording_id.in_(bindparam("ids", expanding=True)),
         upload.c.attempt == recording.c.attempt,
@@ -115,8 +120,10 @@ def close(connection: Connection, marks: Sequence[Closing]) -> Sequence[Mark]:
             "b_part": PART,
             "b_attempt": mark.claim.attempt,
             "b_client_request_id": mark.ids.client_request_id,
-            "b_size": mark.size,
-            "b_sha256": mark.sha256,
+            "b_size": mark.sent.size,
+            "b_sha256": mark.sent.sha256,
+            "b_file_size": mark.file.size,
+            "b_file_sha256": mark.file.sha256,
             "b_closing_at": at,
         }
         for mark in marks

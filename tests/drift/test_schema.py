@@ -36,9 +36,9 @@ FILL = (
            CASE i % 10 WHEN 0 THEN 'pending' WHEN 1 THEN 'incomplete' WHEN 2 THEN 'sending' ELSE 'done' END,
            CASE i % 10 WHEN 1 THEN 'changing' END, '{{}}', 'c', 'badge', 1, 0, 1, 0,
            CASE i % 50 WHEN 3 THEN 'due' ELSE 'none' END, i, i, 1, 'f' || (i / 2), 's' FROM n""",
-    """INSERT INTO upload (recording_id, part, attempt, client_request_id, size, sha256, closing_at, outcome,
-           operation, operation_due_at)
-       SELECT id, 1, 1, 'c', 1, 's', 1, 'accepted', CASE id % 50 WHEN 4 THEN 'running' ELSE 'succeeded' END, id
+    """INSERT INTO upload (recording_id, part, attempt, client_request_id, size, sha256, file_size, file_sha256,
+           closing_at, outcome, operation, operation_due_at)
+       SELECT id, 1, 1, 'c', 1, 's', 1, 's', 1, 'accepted', CASE id % 50 WHEN 4 THEN 'running' ELSE 'succeeded' END, id
        FROM recording""",
     "UPDATE recording SET status = 'unconfirmed', look_up_at = CASE id % 3 WHEN 1 THEN id END WHERE id % 50 = 8",
     "INSERT INTO history (recording_id, at, to_status, attempt) SELECT id, 1, status, 1 FROM recording",
@@ -66,6 +66,8 @@ OFTEN: Mapping[str, tuple[Executable, Mapping[str, Any]]] = {
             "b_client_request_id": "c",
             "b_size": 1,
             "b_sha256": "s",
+            "b_file_size": 1,
+            "b_file_sha256": "s",
             "b_closing_at": 1,
         },
     ),

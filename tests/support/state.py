@@ -16,6 +16,7 @@ from ingest.recording import (
     Arrival,
     Claim,
     Container,
+    Content,
     Disposal,
     Known,
     OperationState,
@@ -119,7 +120,8 @@ def ids(name: str = "1") -> RequestIds:
 
 def mark(claim: Claim, name: str = "1", sha256: str = SHA) -> Closing:
     """The mark before the last byte."""
-    return Closing(claim=claim, ids=ids(name), size=claim.audio.size, sha256=sha256)
+    content = Content(claim.audio.size, sha256)
+    return Closing(claim=claim, ids=ids(name), sent=content, file=content)
 
 
 def answer(name: str = "1", operation: OperationState = OperationState.RUNNING) -> Answer:

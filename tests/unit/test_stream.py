@@ -14,7 +14,7 @@ import pytest
 from ingest.content.payload import open_payload
 from ingest.delivery.stream import HeldBackStream, Mark
 from ingest.failures import AttemptFailure, Moment, RecordingIncomplete
-from ingest.recording import Reason, Shape
+from ingest.recording import Content, Reason, Shape
 from ingest.state.marks import Standing
 
 BLOCK = 1000
@@ -25,12 +25,14 @@ class Marks:
 
     def __init__(self, ours: bool = True) -> None:
         self.ours = ours
-        self.written: list[tuple[int, str]] = []
+        self.written: list[Content] = []
+        self.files: list[Content] = []
         self.taken: list[bytes] = []
         self.before: list[int] = []
 
-    def __call__(self, size: int, sha256: str) -> Standing:
-        self.written.append((size, sha256))
+    def __call__(self, sent: Content, file: Content) -> Standing:
+        self.written.append(sent)
+        self.files.append(file)
         self.before.append(len(b"".join(self.taken)))
         return Standing.WRITTEN if self.ours else Standing.NOT_OURS
 
@@ -54,7 +56,7 @@ def test_p2_the_mark_is_written_once_before_the_last_block_and_says_what_goes_ou
 
     assert b"".join(marks.taken) == content
     assert max(map(len, marks.taken)) <= BLOCK
-    assert marks.written == [(size, hashlib.sha256(content).hexdigest())]
+    assert marks.written == marks.files == [Content(size, hashlib.sha256(content).hexdigest())]
     assert marks.before == [size - len(marks.taken[-1])]
     assert (stream.marked, stream.handed_over) == (True, size)
     assert stream.moment is Moment.LAST_BYTE_LET_GO
