@@ -219,6 +219,7 @@ class Arrival:
     `changed_at_ns`: the audio's ctime, which no recorder's clock sets on a local disk.
     `replaces` is what was known when it was judged: the change happens only if that still holds.
     `rate` in Hz; facts of the audio are there for what cannot be sent, too, as far as it tells them.
+    `streamed`: its header's sizes stand open, so only quiet tells that its writer is done.
     `sha256` (hex) is given only where `replaces.may_exist`, to tell new content from new times, and for a duplicate.
     """
 
@@ -237,6 +238,7 @@ class Arrival:
     rate: int | None = None
     duration_seconds: float | None = None
     payload: PayloadKind = PayloadKind.FILE
+    streamed: bool = False
     connection_id: str = ""
     method: str = ""
     sha256: str | None = None

@@ -10,7 +10,7 @@ from datetime import datetime, time
 from typing import Final
 
 from ingest.content import sidecar
-from ingest.content.audio import AudioFacts, inspect, payload_kind
+from ingest.content.audio import AudioFacts, Extent, inspect, payload_kind
 from ingest.content.fingerprint import fingerprint, sample
 from ingest.content.opening import Tree, read_failed
 from ingest.failures import RecordingFailure, RecordingIncomplete
@@ -57,6 +57,7 @@ def judge(
         arrival,
         fields=sent,
         payload=payload,
+        streamed=heard.facts is not None and heard.facts.extent is Extent.STREAMED,
         fingerprint=fingerprint(heard.sample, source.connection_id, source.method.value, fields),
     )
 
@@ -90,6 +91,15 @@ def reserved(quiet_seconds: float) -> RecordingIncomplete:
         Reason.CHANGING,
         "The end of the file is reserved and nothing has been written there yet.",
         f"It is judged as it is once it has been quiet for {quiet_seconds:g} seconds (ten times settle_seconds).",
+    )
+
+
+def open_sizes(quiet_seconds: float) -> RecordingIncomplete:
+    """The verdict about a file whose sizes stand open; it is sent after `quiet_seconds`."""
+    return RecordingIncomplete(
+        Reason.CHANGING,
+        "The sizes in the WAV header stand open, as while it is written.",
+        f"It is sent as it is once it has been quiet for {quiet_seconds:g} seconds (ten times settle_seconds).",
     )
 
 

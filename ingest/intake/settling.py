@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 from ingest.content.audio import inspect, payload_kind
 from ingest.content.opening import Tree
 from ingest.content.reserve import ends_reserved
-from ingest.failures import AttemptFailure, Failure, SourceUnavailable
+from ingest.failures import AttemptFailure, Failure, RecordingIncomplete, SourceUnavailable
 from ingest.intake.arrivals import Arrivals
 from ingest.intake.duplicates import told_apart
-from ingest.intake.judge import arrival_of, changing, judge, reserved
+from ingest.intake.judge import arrival_of, changing, judge, open_sizes, reserved
 from ingest.intake.look import Finding, Look, look
 from ingest.intake.recognition import audio_decides, says_nothing_new, unchanged
 from ingest.intake.window import Settled, Stamps, Window
@@ -26,7 +26,7 @@ from ingest.settings import AudioSettings, SourceSettings
 
 WINDOW: Final = 8192  # unsettled pairs of one source: about 1 kB each
 BATCH: Final = 200
-PATIENCE: Final = 10  # quiet times for a file whose end is only reserved: longer than a transfer stalls
+PATIENCE: Final = 10  # quiet times for a file that only looks finished: longer than a transfer stalls
 _FINISHED: Final = frozenset({Finding.PAIR, Finding.UNSAFE})
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Settling:
         self._clock = clock
         self._root = os.fsencode(source.path)
         self._window = Window(source.settle_seconds, capacity)
-        self._reserved = Window(source.settle_seconds * PATIENCE, capacity)
+        self._patient = Window(source.settle_seconds * PATIENCE, capacity)
         self._settled: list[_Quiet] = []
 
     @property
@@ -75,7 +75,7 @@ class Settling:
     @property
     def next_due(self) -> float | None:
         """When `tick` next has something to do, on the clock."""
-        dues = [window.next_due for window in (self._window, self._reserved)]
+        dues = [window.next_due for window in (self._window, self._patient)]
         return min((due for due in dues if due is not None), default=None)
 
     def offer(self, found: Look, *, by_scan: bool) -> None:
@@ -108,7 +108,7 @@ class Settling:
 
         `final`: what did not hold still is handed over as changing, instead of another wait. Raises SourceUnavailable.
         """
-        for window in (self._window, self._reserved):
+        for window in (self._window, self._patient):
             due = iter(window.due(self._clock()))
             while batch := list(islice(due, BATCH)):
                 with Tree(self._root) as tree:
@@ -135,7 +135,7 @@ class Settling:
     def clear(self) -> None:
         """Forgets everything: the source is away."""
         self._window.clear()
-        self._reserved.clear()
+        self._patient.clear()
         self._settled.clear()
 
     def flush(self) -> None:
@@ -163,7 +163,7 @@ class Settling:
             if found is not None and found.is_candidate:
                 self.offer(found, by_scan=entry.by_scan)  # a lonely sidecar whose audio has come
             return None
-        patient = window is self._reserved
+        patient = window is self._patient
         settled = window.observe(found.path, _stamps(found), self._clock())
         if settled is not None:
             self._settled.append(_Quiet(found, settled.by_scan, patient))
@@ -187,13 +187,7 @@ class Settling:
         if known is not None and (known.status is Status.SENDING or unchanged(self._rules, known, found)):
             return None
         try:
-            # asked before anything is read: a read of the end would fill the page cache and make it look written
-            if not quiet.patient and self._waits_for_its_end(quiet, tree):
-                verdict = reserved(self._reserved.settle_seconds)
-                waiting = arrival_of(self._source, found, known, Status.INCOMPLETE)
-                arrival = replace(waiting, reason=verdict.reason, detail=str(verdict))
-            else:
-                arrival = judge(self._source, self._rules, found, known, tree)
+            arrival = self._verdict(quiet, known, tree)
         except SourceUnavailable:
             raise
         except AttemptFailure as failure:
@@ -207,19 +201,35 @@ class Settling:
             return None  # what became of the sent one is not undone by a file that cannot be read now
         return None if says_nothing_new(arrival) else arrival
 
-    def _waits_for_its_end(self, quiet: _Quiet, tree: Tree) -> bool:
-        """Whether a file that looks finished has space reserved at its end, and has not been quiet for long."""
-        found = quiet.look
-        if found.finding is not Finding.PAIR or found.audio is None or not self._ends_reserved(found, tree):
-            self._reserved.forget(found.path)
-            return False
-        if self._reserved.full and found.path not in self._reserved:
+    def _verdict(self, quiet: _Quiet, known: Known | None, tree: Tree) -> Arrival:
+        """What becomes of it; what only looks finished has to be quiet for longer first."""
+        # asked before anything is read: a read of the end would fill the page cache and make it look written
+        ends_reserved = not quiet.patient and self._ends_reserved(quiet.look, tree)
+        if ends_reserved and self._waits(quiet):
+            return self._waiting(quiet.look, known, reserved(self._patient.settle_seconds))
+        arrival = judge(self._source, self._rules, quiet.look, known, tree)
+        if not arrival.streamed or quiet.patient or ends_reserved:
+            self._patient.forget(quiet.look.path)
+        elif self._waits(quiet):
+            return self._waiting(quiet.look, known, open_sizes(self._patient.settle_seconds))
+        return arrival
+
+    def _waits(self, quiet: _Quiet) -> bool:
+        """Whether it has not been quiet for long yet."""
+        if self._patient.full and quiet.look.path not in self._patient:
             return True  # a scan brings it back
-        stamps = _stamps(found)
-        return self._reserved.observe(found.path, stamps, self._clock(), by_scan=quiet.by_scan) is None
+        stamps = _stamps(quiet.look)
+        return self._patient.observe(quiet.look.path, stamps, self._clock(), by_scan=quiet.by_scan) is None
+
+    def _waiting(self, found: Look, known: Known | None, verdict: RecordingIncomplete) -> Arrival:
+        waiting = arrival_of(self._source, found, known, Status.INCOMPLETE)
+        return replace(waiting, reason=verdict.reason, detail=str(verdict))
 
     def _ends_reserved(self, found: Look, tree: Tree) -> bool:
-        size = found.audio.size if found.audio else 0
+        """Whether a file that looks finished has space reserved at its end."""
+        if found.finding is not Finding.PAIR or found.audio is None:
+            return False
+        size = found.audio.size
         try:
             descriptor = tree.open_regular(found.path)
         except SourceUnavailable:

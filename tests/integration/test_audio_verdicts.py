@@ -78,6 +78,24 @@ def test_p3_open_sizes_are_put_right_in_what_is_sent_and_the_file_is_not_touched
     assert marks == [(sent["size"], sent["sha256"], shown["size"], shown["sha256"])]
 
 
+def test_p3_open_sizes_have_to_be_quiet_for_ten_times_as_long(site: Site, emulator: EmulatorProcess) -> None:
+    """As long as a writer may come back to fill them in: ffmpeg leaves the same in a file that it goes on with."""
+    site.configure(source={"settle_seconds": 0.3, "scan_seconds": 0.2})
+    site.drop("closed.wav", STREAMED[:-8000])
+    site.drop("left.wav", STREAMED)
+    with site.running() as service:
+        service.until(lambda: site.statuses() == {"closed.wav": "incomplete", "left.wav": "incomplete"})
+        assert "ten times settle_seconds" in site.row("left.wav")["detail"]
+        site.drop("closed.wav", wav(seconds=2.0, seed=9))
+        service.until(lambda: site.statuses() == {"closed.wav": "done", "left.wav": "done"})
+    assert received(site, emulator, "closed.wav") == wav(seconds=2.0, seed=9)
+    assert received(site, emulator, "left.wav") == WHOLE
+    sent, left = (site.show(name)["done_at"] for name in ("closed.wav", "left.wav"))
+    assert sent < left
+    waited = [(entry["to"], entry["reason"]) for entry in site.show("left.wav")["history"]][:2]
+    assert waited == [("incomplete", "changing"), ("pending", None)]
+
+
 def test_p3_a_header_is_sent_as_it_is_where_that_is_wished(site: Site, emulator: EmulatorProcess) -> None:
     site.configure(audio={"mend_header": False})
     site.drop("one.wav", STREAMED)

@@ -101,6 +101,9 @@ def placeholder_of_no_bytes(landing: Landing) -> Sequence[bytes]:
 
 
 def _sizes_at_the_end(data_bytes: int, name: str) -> Way:
+    # judged in the pauses, which are longer than the quiet time: not filled in yet, or open as a stream's
+    waits = "changing" if data_bytes else "audio_unfinished"
+
     def way(landing: Landing) -> Sequence[bytes]:
         content = landing.audio()
         landing.put_sidecar()
@@ -108,9 +111,9 @@ def _sizes_at_the_end(data_bytes: int, name: str) -> Way:
             riff_bytes = min(data_bytes + 36, 0xFFFFFFFF) if data_bytes else 0
             file.write(content[:4] + struct.pack("<I", riff_bytes) + content[8:40] + struct.pack("<I", data_bytes))
             file.write(content[44:50_000])
-            landing.until("incomplete", "audio_unfinished")  # judged: a pause longer than the quiet time
+            landing.until("incomplete", waits)
             landing.slowly(file.write, content[50_000:])
-            landing.until("incomplete", "audio_unfinished")
+            landing.until("incomplete", waits)
             file.seek(4)
             file.write(content[4:8])
             file.seek(40)
