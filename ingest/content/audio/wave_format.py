@@ -16,8 +16,12 @@ _FLOAT_CODECS: Final = {32: Codec.FLOAT32, 64: Codec.FLOAT64}
 _CODECS: Final = {
     0x0002: (Codec.ADPCM, "ADPCM (Microsoft)"), 0x0006: (Codec.ALAW, "G.711 A-law"),
     0x0007: (Codec.MULAW, "G.711 µ-law"), 0x0011: (Codec.ADPCM, "ADPCM (IMA)"), 0x0031: (Codec.GSM, "GSM 6.10"),
-    0x0040: (Codec.ADPCM, "G.721 ADPCM"), 0x0050: (Codec.OTHER, "MPEG audio"), 0x0055: (Codec.MP3, "MP3"),
-    0x0083: (Codec.G729, "G.729"), 0x00FF: (Codec.AAC, "AAC"), 0x1610: (Codec.AAC, "AAC"),
+    0x0010: (Codec.ADPCM, "ADPCM (OKI)"), 0x0017: (Codec.ADPCM, "ADPCM (Dialogic)"),
+    0x0022: (Codec.OTHER, "TrueSpeech"), 0x0038: (Codec.ADPCM, "ADPCM (NMS)"),
+    0x0040: (Codec.ADPCM, "G.721 ADPCM"), 0x0042: (Codec.OTHER, "G.723.1"),
+    0x0045: (Codec.ADPCM, "G.726 ADPCM"), 0x0050: (Codec.OTHER, "MPEG audio"), 0x0055: (Codec.MP3, "MP3"),
+    0x0064: (Codec.ADPCM, "G.726 ADPCM"), 0x0065: (Codec.OTHER, "G.722"), 0x0083: (Codec.G729, "G.729"),
+    0x00FF: (Codec.AAC, "AAC"), 0x0161: (Codec.OTHER, "Windows Media Audio"), 0x1610: (Codec.AAC, "AAC"),
 }  # fmt: skip
 _GUID_TAIL: Final = bytes.fromhex("000000001000800000aa00389b71")  # of KSDATAFORMAT_SUBTYPE_*, after the codec's two
 
