@@ -32,7 +32,9 @@ class AudioFile:
 
         Raises RecordingIncomplete (CHANGING), AttemptFailure (READ_FAILED).
         """
-        length = max(0, min(length, self.size - offset))
+        length = min(length, self.size - offset)
+        if length <= 0:
+            return b""  # also far behind where a file can end
         if offset + length <= HEAD_BYTES:
             return self.head[offset : offset + length]
         return self._read(offset, length)
