@@ -197,9 +197,15 @@ def test_p3_parts_before_open_audio_keep_their_place() -> None:
 @pytest.mark.parametrize("present", [0, 1, 2, 3, 100, 47_998, 47_999])
 def test_p3_less_than_the_header_promises_is_short_or_empty(present: int) -> None:
     facts = look(WHOLE, size=44 + present)
-    assert facts.extent is (Extent.SHORT if present else Extent.EMPTY)
-    assert facts.duration_seconds == present / 32_000
+    assert facts.extent is (Extent.SHORT if present > 1 else Extent.EMPTY)
+    assert facts.duration_seconds == (present / 32_000 if present > 1 else 0.0)
     assert facts.mend is None
+
+
+@pytest.mark.parametrize("size", [0, *OPEN_SIZES])
+def test_p3_less_than_one_sample_under_open_sizes_is_no_audio(size: int) -> None:
+    facts = look(with_sizes(size, size), size=45)
+    assert (facts.extent, facts.duration_seconds, facts.mend) == (Extent.EMPTY, 0.0, None)
 
 
 def test_p3_no_truncation_is_whole() -> None:

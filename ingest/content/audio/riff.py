@@ -166,7 +166,7 @@ class _Walk:
         facts = replace(
             self._described(form), duration_seconds=believable(form.seconds_of(min(promised or whole, whole)))
         )
-        if not present or (promised == 0 and self._are_parts(data.at)):
+        if not whole or (promised == 0 and self._are_parts(data.at)):
             shortfall = "The WAV file has a header and no audio yet"
             return replace(facts, duration_seconds=0.0, extent=Extent.EMPTY, shortfall=shortfall)
         if promised == 0:
