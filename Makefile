@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench fuzz format clean
 
 demo: $(INSTALLED)
 	$(BIN)/ingest demo
@@ -21,6 +21,9 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.benchmarks.upload
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

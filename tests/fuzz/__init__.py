@@ -1,0 +1,1 @@
+"""The mutation harness of the audio room: `python -m tests.fuzz` looks into broken files by the hundred thousand."""
