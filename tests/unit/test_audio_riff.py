@@ -218,6 +218,10 @@ def test_p3_a_sparse_header_waits() -> None:
     assert look(bytes(100_000)).extent is Extent.EMPTY
 
 
+def test_p3_an_empty_file_is_of_no_kind() -> None:
+    assert (look(b"").extent, look(b"").container, look(b"").codec) == (Extent.EMPTY, None, None)
+
+
 def test_p3_zero_sized_audio_before_other_parts_is_none_at_all() -> None:
     content = riff(FORM, part(b"data", b""), part(b"LIST", bytes(26)))
     assert (look(content).extent, look(content).duration_seconds) == (Extent.EMPTY, 0.0)
