@@ -11,7 +11,7 @@ from ingest.cli.common import config_option, json_option, print_json, settings_o
 from ingest.config import Problem, find, load_with_positions
 from ingest.console.overview import Overview, overview, overview_json
 from ingest.console.recordings import recording_json
-from ingest.console.words import duration_shown, moment_shown, path_shown, size_shown
+from ingest.console.words import audio_shown, duration_shown, length_shown, moment_shown, path_shown, size_shown
 from ingest.recording import Reason, Status
 from ingest.service.doctor import examine
 from ingest.state.shown import SourceView
@@ -39,7 +39,7 @@ def check(config: Path | None) -> int:
 @json_option
 @click.option("--check", "checking", is_flag=True, help="Exit with 1 where someone should look.")
 def status(config: Path | None, as_json: bool, checking: bool) -> int:
-    """Counts, oldest pending, rate, last error, and whether the service lives."""
+    """Counts, audio that waits, rate, last error, and whether the service lives."""
     with store_of(settings_of(config)) as store:
         now = overview(store.views)
     if as_json:
@@ -78,7 +78,8 @@ def list_recordings(
                 print_json(recording_json(view))
                 continue
             said = view.badge_id or " ".join(view.talk_ids or ()) or (view.reason.value if view.reason else "")
-            print(f"{view.id:>8}  {view.status.value:<11}  {view.source}  {path_shown(view.path)}  {said}")
+            length = length_shown(view.duration_seconds)
+            print(f"{view.id:>8}  {view.status.value:<11}  {length:>7}  {view.source}  {path_shown(view.path)}  {said}")
 
 
 def _print_overview(now: Overview) -> None:
@@ -100,7 +101,10 @@ def _print_overview(now: Overview) -> None:
             print(f"{'':<{width}}  {source.detail}")
     if now.oldest_pending_seconds is not None:
         print(f"Oldest pending: {duration_shown(now.oldest_pending_seconds)}")
-    print(f"Last hour: {now.done_per_hour} done, {size_shown(now.bytes_per_hour)}")
+    if (waiting := now.waiting).recordings:
+        print(f"Waiting: {waiting.recordings} recordings, {size_shown(waiting.size)}, {audio_shown(waiting)}")
+    done = now.done_last_hour
+    print(f"Last hour: {done.recordings} done, {size_shown(done.size)}, {audio_shown(done)}")
     if now.last_error is not None:
         reason = now.last_error.reason.value if now.last_error.reason else "-"
         print(f"Last error: {moment_shown(now.last_error.at)} {reason}: {now.last_error.detail or ''}")
@@ -114,4 +118,5 @@ def _state_of(source: SourceView) -> str:
 
 def _counts_of(source: SourceView) -> str:
     counts = [f"{count} {status.value}" for status in Status if (count := source.counts.get(status, 0))]
-    return ", ".join(counts) or "nothing yet"
+    waits = f"; {audio_shown(source.waiting)} to send" if source.waiting.recordings else ""
+    return (", ".join(counts) or "nothing yet") + waits

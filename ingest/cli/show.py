@@ -11,7 +11,7 @@ import click
 from ingest.cli.common import config_option, json_option, print_json, settings_of, store_of
 from ingest.cli.places import place
 from ingest.console.recordings import audio_json, history_json, recording_json
-from ingest.console.words import moment_shown, path_shown, path_text
+from ingest.console.words import duration_shown, moment_shown, path_shown, path_text
 from ingest.failures import Failure, NotDelivered, SourceUnavailable
 from ingest.intake.judge import judge
 from ingest.intake.look import Finding, look
@@ -77,6 +77,8 @@ def _print_known(view: RecordingView, history: Sequence[HistoryEntry]) -> None:
     values = recording_json(view) | {"path": path_shown(view.path)}
     if view.metadata_path is not None:
         values["metadata_path"] = path_shown(view.metadata_path)
+    if view.duration_seconds is not None:
+        values["duration_seconds"] = f"{view.duration_seconds} ({duration_shown(view.duration_seconds)})"
     for key, value in values.items():
         if value is not None and key not in {"id", "status", "reason", "detail"}:
             print(f"  {key}: {value}")

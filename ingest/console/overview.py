@@ -10,7 +10,7 @@ from ingest.console.words import duration_shown, moment_text
 from ingest.recording import Status
 from ingest.state import clock
 from ingest.state.instances import ServiceState
-from ingest.state.shown import LastError, ServiceView, SourceView
+from ingest.state.shown import Amount, LastError, ServiceView, SourceView
 from ingest.state.tables import SCHEMAS
 from ingest.state.views import Views
 
@@ -35,8 +35,8 @@ class Overview:
     counts: Mapping[Status, int]
     sources: Sequence[SourceView]
     oldest_pending_seconds: float | None
-    done_per_hour: int
-    bytes_per_hour: int
+    waiting: Amount
+    done_last_hour: Amount
     last_error: LastError | None
     silent_seconds: float | None
     disposals_failed: int
@@ -109,15 +109,14 @@ def overview(views: Views) -> Overview:
     failed, failed_ids = views.disposals_failed(_SHOWN)
     service = views.service()
     silent = 0.0 if service.state is ServiceState.STOPPED else _age(service.heard_at)
-    done, size = views.done_since(clock.now() - clock.microseconds(RATE_SECONDS))
     return Overview(
         service=service,
         schema=SCHEMAS[-1],
         counts=counts,
         sources=[source for source in sources if source.configured or any(source.counts.values())],
         oldest_pending_seconds=None if oldest is None else max(clock.now() - oldest, 0) / 1_000_000,
-        done_per_hour=done,
-        bytes_per_hour=size,
+        waiting=Amount.total([source.waiting for source in sources]),
+        done_last_hour=views.done_since(clock.now() - clock.microseconds(RATE_SECONDS)),
         last_error=views.last_error(),
         silent_seconds=silent if silent > SILENT_SECONDS else None,
         disposals_failed=failed,
@@ -139,6 +138,8 @@ def overview_json(now: Overview) -> dict[str, Any]:
         "counts": {status.value: now.counts.get(status, 0) for status in Status},
         "sources": {source.name: _source_json(source) for source in now.sources},
         "oldest_pending_seconds": now.oldest_pending_seconds,
+        **_waiting_json(now.waiting),
+        "audio_seconds_done_last_hour": round(now.done_last_hour.seconds, 3),
     }
 
 
@@ -150,4 +151,10 @@ def _source_json(source: SourceView) -> dict[str, Any]:
         "last_arrival_at": moment_text(source.last_arrival_at),
         "last_done_at": moment_text(source.last_done_at),
         "unmatched": source.unmatched,
+        **_waiting_json(source.waiting),
     }
+
+
+def _waiting_json(waiting: Amount) -> dict[str, Any]:
+    """How much audio is pending or being sent, and how many recordings that leaves out because theirs is not known."""
+    return {"audio_seconds_pending": round(waiting.seconds, 3), "audio_unknown_pending": waiting.unknown}

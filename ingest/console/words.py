@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 
+from ingest.state.shown import Amount
+
 
 def path_text(path: bytes | None) -> str | None:
     """For programs: bytes that are not UTF-8 stand as lone surrogates (Python's `surrogateescape`)."""
@@ -41,6 +43,22 @@ def duration_shown(seconds: float) -> str:
     return f"{whole} s"
 
 
+def length_shown(seconds: float | None) -> str:
+    """The length of one recording as players show it: `1:02:03`, `2:03`, or `-` where it is not known."""
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+
+
+def audio_shown(amount: Amount) -> str:
+    """The audio of many as it is paid for: `56.7 hours of audio (3 without a known length)`."""
+    if amount.unknown and amount.unknown == amount.recordings:
+        return "audio of unknown length"
+    unknown = f" ({amount.unknown:,} without a known length)" if amount.unknown else ""
+    return f"{_hours(amount.seconds)} of audio{unknown}"
+
+
 def size_shown(size: float) -> str:
     """Bytes in the unit that keeps the number short."""
     for unit in ("B", "kB", "MB", "GB"):
@@ -48,6 +66,16 @@ def size_shown(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def _hours(seconds: float) -> str:
+    """In hours wherever it is one: that is what a price and a quota are compared with."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    if round(seconds / 60, 1) < 60:
+        return f"{seconds / 60:.1f} min"
+    hours = seconds / 3600
+    return f"{hours:,.1f} hours" if round(hours, 1) < 100 else f"{hours:,.0f} hours"
 
 
 def _escaped(character: str) -> str:

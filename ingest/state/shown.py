@@ -85,8 +85,28 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """How much some recordings are in all: `size` in bytes, `seconds` of audio; that of `unknown` is not in it."""
+
+    recordings: int = 0
+    size: int = 0
+    seconds: float = 0.0
+    unknown: int = 0
+
+    @classmethod
+    def total(cls, amounts: Sequence[Amount]) -> Amount:
+        """All of `amounts` together."""
+        return cls(
+            recordings=sum(each.recordings for each in amounts),
+            size=sum(each.size for each in amounts),
+            seconds=sum(each.seconds for each in amounts),
+            unknown=sum(each.unknown for each in amounts),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceView:
-    """How one source does."""
+    """How one source does. A status without recordings has no amount."""
 
     name: str
     configured: bool
@@ -94,9 +114,21 @@ class SourceView:
     detail: str | None
     unavailable_since: int | None
     unmatched: int
-    counts: Mapping[Status, int]
+    amounts: Mapping[Status, Amount]
     last_arrival_at: int | None
     last_done_at: int | None
+
+    @property
+    def counts(self) -> Mapping[Status, int]:
+        """How many recordings stand in each status."""
+        return {status: amount.recordings for status, amount in self.amounts.items()}
+
+    @property
+    def waiting(self) -> Amount:
+        """What is still to be sent, or being sent."""
+        return Amount.total(
+            [self.amounts[status] for status in (Status.PENDING, Status.SENDING) if status in self.amounts]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

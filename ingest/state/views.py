@@ -14,7 +14,7 @@ from ingest.state.processes import lives
 from ingest.state.reading import reading
 from ingest.state.restoration import in_doubt, restored_at
 from ingest.state.settlements import PART, Outcome
-from ingest.state.shown import HistoryEntry, LastError, RecordingView, ServiceView, SourceView
+from ingest.state.shown import Amount, HistoryEntry, LastError, RecordingView, ServiceView, SourceView
 from ingest.state.tables import history, instance, recording, source, upload
 
 _PAGE: Final = 1000
@@ -38,6 +38,20 @@ _RECORDINGS: Final = (
     .join(source, source.c.id == recording.c.source_id)
     .outerjoin(upload, _ACCEPTED)
 )
+# The groups of this read every row already: more of what a row holds costs little, a second look costs as much again.
+_AMOUNT: Final = (
+    func.count().label("recordings"),
+    func.coalesce(func.sum(recording.c.size), 0).label("size"),
+    func.coalesce(func.sum(recording.c.duration_seconds), 0.0).label("seconds"),
+    (func.count() - func.count(recording.c.duration_seconds)).label("unknown"),
+)
+_PER_STATUS: Final = select(
+    recording.c.source_id,
+    recording.c.status,
+    func.max(recording.c.first_seen_at).label("arrived_at"),
+    func.max(recording.c.done_at).label("done_at"),
+    *_AMOUNT,
+).group_by(recording.c.source_id, recording.c.status)
 
 
 class Views:
@@ -135,12 +149,9 @@ class Views:
 
     def sources(self) -> Sequence[SourceView]:
         """Every source that was ever configured, by name."""
-        per_status = select(recording.c.source_id, recording.c.status, func.count(), func.max(recording.c.done_at))
-        arrivals = select(recording.c.source_id, func.max(recording.c.first_seen_at)).group_by(recording.c.source_id)
         with reading(self._engine) as connection:
             rows = connection.execute(select(source).order_by(source.c.name)).all()
-            grouped = connection.execute(per_status.group_by(recording.c.source_id, recording.c.status)).all()
-            last_arrivals = {row[0]: row[1] for row in connection.execute(arrivals)}
+            grouped = connection.execute(_PER_STATUS).all()
         return [
             SourceView(
                 name=row.name,
@@ -149,9 +160,11 @@ class Views:
                 detail=row.detail,
                 unavailable_since=row.unavailable_since,
                 unmatched=row.unmatched,
-                counts={Status(status): count for source_id, status, count, _ in grouped if source_id == row.id},
-                last_arrival_at=last_arrivals.get(row.id),
-                last_done_at=max((at for source_id, _, _, at in grouped if source_id == row.id and at), default=None),
+                amounts={Status(each.status): _amount(each) for each in grouped if each.source_id == row.id},
+                last_arrival_at=max((each.arrived_at for each in grouped if each.source_id == row.id), default=None),
+                last_done_at=max(
+                    (each.done_at for each in grouped if each.source_id == row.id and each.done_at), default=None
+                ),
             )
             for row in rows
         ]
@@ -238,14 +251,10 @@ class Views:
             moment: int | None = connection.execute(statement).scalar()
         return moment
 
-    def done_since(self, moment: int) -> tuple[int, int]:
-        """How many recordings, and how many bytes, became `done` since `moment` (microseconds)."""
-        statement = select(func.count(), func.coalesce(func.sum(recording.c.size), 0)).where(
-            recording.c.done_at >= moment
-        )
+    def done_since(self, moment: int) -> Amount:
+        """What became `done` since `moment` (microseconds)."""
         with reading(self._engine) as connection:
-            row = connection.execute(statement).one()
-        return row[0], row[1]
+            return _amount(connection.execute(select(*_AMOUNT).where(recording.c.done_at >= moment)).one())
 
     def last_error(self) -> LastError | None:
         """The newest change to `failed` or `unconfirmed`, or back to `pending` for a reason."""
@@ -276,6 +285,10 @@ class Views:
         )
         earlier = select(upload.c.recording_id).where(or_(*(column == what for column in ids)))
         return self._read(_RECORDINGS.where(recording.c.id.in_(earlier)).order_by(recording.c.id), {})
+
+
+def _amount(row: Row[*tuple[Any, ...]]) -> Amount:
+    return Amount(recordings=row.recordings, size=row.size, seconds=row.seconds, unknown=row.unknown)
 
 
 def _view(row: Row[*tuple[Any, ...]]) -> RecordingView:

@@ -24,7 +24,10 @@ RECORDING_KEYS = re.findall(
 )
 HISTORY_KEYS = ["at", "from", "to", "reason", "detail", "attempt", "grpc_code"]
 STATUSES = ["incomplete", "pending", "sending", "unconfirmed", "done", "failed", "duplicate", "skipped"]
+STATUS_KEYS = ["service", "counts", "sources", "oldest_pending_seconds"]
 SOURCE_KEYS = ["counts", "available", "unavailable_since", "last_arrival_at", "last_done_at", "unmatched"]
+# what the contract leaves free
+PENDING_KEYS = ["audio_seconds_pending", "audio_unknown_pending"]
 FAULTS = (
     Fault(moment=Moment.BEFORE_FIRST_BYTE, code="INVALID_ARGUMENT", match="client-refused", message="unknown key"),
     Fault(moment=Moment.LAST_BYTE_LET_GO, code="UNAVAILABLE", match="client-lost", makes_badge=True),
@@ -161,11 +164,11 @@ def test_show_looks_now_at_a_path_that_was_never_seen(site: Site) -> None:
 def test_status_prints_the_keys_of_the_contract(furnished: Site) -> None:
     now = furnished.status()
 
-    assert list(now) == ["service", "counts", "sources", "oldest_pending_seconds"]
+    assert list(now) == [*STATUS_KEYS, *PENDING_KEYS, "audio_seconds_done_last_hour"]
     assert list(now["service"]) == ["state", "reason", "since", "version", "schema"]
     assert list(now["counts"]) == STATUSES
     assert list(now["sources"]) == ["floor"]
-    assert list(now["sources"]["floor"]) == SOURCE_KEYS
+    assert list(now["sources"]["floor"]) == [*SOURCE_KEYS, *PENDING_KEYS]
     assert {status: count for status, count in now["counts"].items() if count} == {
         "incomplete": 2,
         "unconfirmed": 1,

@@ -13,6 +13,7 @@ from ingest.recording import OperationResult, OperationState, Reason, Shape, Sta
 from ingest.state.followups import Followed
 from ingest.state.instances import Kind, ServiceState
 from ingest.state.settlements import Settlement
+from ingest.state.shown import Amount
 from ingest.state.store import Store
 from tests.support.state import (
     SOURCE,
@@ -141,6 +142,7 @@ class TestCounts:
         floor, support = store.views.sources()
         assert (floor.name, floor.counts) == (SOURCE, {Status.DONE: 1, Status.INCOMPLETE: 1})
         assert (support.name, support.counts) == ("support", {Status.PENDING: 2})
+        assert (floor.waiting, support.waiting) == (Amount(), Amount(recordings=2, size=2 * 16_044, seconds=2.0))
         assert (floor.last_done_at, support.last_done_at) == (rows(store)[0].done_at, None)
         assert support.last_arrival_at == rows(store)[2].first_seen_at
         assert store.views.oldest_pending() == rows(store)[1].ready_at
@@ -148,14 +150,14 @@ class TestCounts:
 
     def test_what_was_done_since(self, store: Store, delivered: int) -> None:
         done_at = only_done(store)
-        assert store.views.done_since(done_at) == (1, 16_044)
-        assert store.views.done_since(done_at + 1) == (0, 0)
+        assert store.views.done_since(done_at) == Amount(recordings=1, size=16_044, seconds=1.0)
+        assert store.views.done_since(done_at + 1) == Amount()
 
     def test_nothing_yet(self, store: Store, instance_id: int) -> None:
         assert store.views.counts() == {}
         assert store.views.oldest_pending() is None
         assert store.views.last_error() is None
-        assert store.views.done_since(0) == (0, 0)
+        assert store.views.done_since(0) == Amount()
         assert store.views.newest_change() == 0
         assert not store.views.sending()
 
