@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -13,14 +14,15 @@ from ingest.console.overview import Overview, overview, overview_json
 from ingest.console.recordings import recording_json
 from ingest.console.words import audio_shown, duration_shown, length_shown, moment_shown, path_shown, size_shown
 from ingest.recording import Reason, Status
+from ingest.service.backlog import Backlog, Unseen, backlogs
 from ingest.service.doctor import examine
-from ingest.state.shown import SourceView
+from ingest.state.shown import Amount, SourceView
 
 
 @click.command()
 @config_option
 def check(config: Path | None) -> int:
-    """Configuration and environment: every problem at once."""
+    """Configuration and environment: every problem at once; and the audio that is still to be sent."""
     file = find(config, os.environ)
     settings, positions = load_with_positions(file, os.environ)
     problems = []
@@ -30,7 +32,10 @@ def check(config: Path | None) -> int:
     for problem in problems:
         click.echo(str(problem), err=True)
     if not problems:
-        print(f"{file}: no problem found, sources: {len(settings.sources)}.")
+        print(f"{file}: no problem found, sources: {len(settings.sources)}.", flush=True)
+    for backlog in backlogs(settings):
+        for sentence in _backlog_told(backlog):
+            print(f"{backlog.source.name}: {sentence}", flush=True)
     return 2 if problems else 0
 
 
@@ -120,3 +125,32 @@ def _counts_of(source: SourceView) -> str:
     counts = [f"{count} {status.value}" for status in Status if (count := source.counts.get(status, 0))]
     waits = f"; {audio_shown(source.waiting)} to send" if source.waiting.recordings else ""
     return (", ".join(counts) or "nothing yet") + waits
+
+
+def _backlog_told(backlog: Backlog) -> Iterator[str]:
+    waiting, incomplete, unseen = backlog.waiting, backlog.incomplete, backlog.unseen
+    if waiting.recordings:
+        what = _number_of(waiting, "recording waits", "recordings wait")
+        yield f"{what} to be sent, {audio_shown(waiting)}."
+    if incomplete.recordings:
+        what = _number_of(incomplete, "recording is", "recordings are")
+        yield f"{what} incomplete, {audio_shown(incomplete)}."
+    if unseen is not None and unseen.amount.recordings:
+        mend = "" if backlog.source.start_from else " Set start_from to leave older ones out."
+        yield f"{_unseen_told(unseen)}; SpeechSense charges by the second.{mend}"
+    elif unseen is not None and unseen.is_cut:
+        yield "no new file was met in the time that there was to look through the folder."
+    if unseen is not None and unseen.unreadable:
+        yield f"{unseen.unreadable:,} folders or files in the source could not be read, and are not counted."
+
+
+def _unseen_told(unseen: Unseen) -> str:
+    amount = unseen.amount
+    least = "at least " if unseen.is_cut else ""
+    estimated = "an estimated " if unseen.is_estimate and amount.unknown < amount.recordings else ""
+    what = _number_of(amount, "file is new here", "files are new here")
+    return f"{least}{what}, {estimated}{audio_shown(amount)}"
+
+
+def _number_of(amount: Amount, one: str, many: str) -> str:
+    return f"{amount.recordings:,} {one if amount.recordings == 1 else many}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from ingest.cli.common import config_option, json_option, print_json, settings_o
 from ingest.cli.places import place
 from ingest.console.recordings import audio_json, history_json, recording_json
 from ingest.console.words import duration_shown, moment_shown, path_shown, path_text
+from ingest.content.opening import Tree
 from ingest.failures import Failure, NotDelivered, SourceUnavailable
 from ingest.intake.judge import judge
-from ingest.intake.look import Finding, look
+from ingest.intake.look import Finding, Look, look
 from ingest.recording import Arrival
+from ingest.service.census import audio_seconds
 from ingest.settings import Settings, SourceSettings
 from ingest.state.shown import HistoryEntry, RecordingView
 from ingest.state.store import Store
@@ -107,6 +110,7 @@ def _show_unknown(settings: Settings, source: SourceSettings, path: bytes, *, as
             "would_be": judged.status.value,
             "reason": judged.reason.value if judged.reason else None,
             "detail": judged.detail,
+            "duration_seconds": _seconds(source, seen),
             "fields": dict(judged.fields),
         }
     if as_json:
@@ -114,6 +118,14 @@ def _show_unknown(settings: Settings, source: SourceSettings, path: bytes, *, as
     else:
         _print_unknown(told, path_shown(seen.path), judged)
     return 0 if seen.finding is not Finding.GONE else 1
+
+
+def _seconds(source: SourceSettings, seen: Look) -> float | None:
+    """How long its audio is, also where it would not be sent."""
+    if seen.audio is None:
+        return None
+    with Tree(os.fsencode(source.path)) as tree:
+        return audio_seconds(tree, seen.path)
 
 
 def _print_unknown(told: dict[str, Any], path: str, judged: Arrival | None) -> None:
@@ -128,5 +140,7 @@ def _print_unknown(told: dict[str, Any], path: str, judged: Arrival | None) -> N
         print(f"  Once it has been quiet for settle_seconds it will be {judged.status.value}.")
         if judged.detail:
             print(f"  {judged.detail}")
+        if told["duration_seconds"] is not None:
+            print(f"  Its audio lasts {duration_shown(told['duration_seconds'])}.")
         for key, value in judged.fields.items():
             print(f"    {key}: {value}")

@@ -41,7 +41,7 @@ def judge(
     try:
         if known is not None and known.may_exist and look.audio is not None:
             arrival = replace(arrival, sha256=sha256_of(look.path, look.audio, tree))
-        if _is_too_old(source, look.audio or look.sidecar):
+        if is_too_old(source, look.audio or look.sidecar):
             detail = "The file is older than the source's start_from. Set an earlier date, or use `ingest send`."
             return replace(arrival, status=Status.SKIPPED, reason=Reason.TOO_OLD, detail=detail)
         _require_pair(look, tree)
@@ -231,7 +231,8 @@ def sha256_of(path: bytes, stamp: Stamp, tree: Tree) -> str:
         return digest.hexdigest()
 
 
-def _is_too_old(source: SourceSettings, stamp: Stamp | None) -> bool:
+def is_too_old(source: SourceSettings, stamp: Stamp | None) -> bool:
+    """Whether a file with this stamp is older than the source's `start_from`."""
     if source.start_from is None or stamp is None:
         return False
     start = datetime.combine(source.start_from, time.min).astimezone()  # local time, as an administrator means it

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
-from tests.support.service import COMMAND, GIVEN, SOUND, Site, run_ingest, surroundings
+from tests.support.rights import without_roots_rights
+from tests.support.service import GIVEN, SOUND, Site, run_ingest
 
 
 def lacking(*keys: str) -> dict[str, object]:
@@ -228,27 +228,8 @@ def test_a_folder_or_file_without_rights_is_told(site: Site) -> None:
     assert [row["status"] for row in site.rows().values()] == ["done"] * 3
 
 
-# Root reads everything whatever the rights say, until it has given that up: PR_CAPBSET_DROP (prctl(2)) takes
-# CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH from what it will start.
-DROPPING = """
-import ctypes, os, sys
-if os.geteuid() == 0:
-    for capability in (1, 2):
-        assert ctypes.CDLL(None).prctl(24, capability, 0, 0, 0) == 0
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
-
-def _without_roots_rights(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", DROPPING, *COMMAND, *map(str, arguments)]
-    ended = subprocess.run(command, capture_output=True, text=True, env=surroundings({}), check=False)
-    assert "Traceback" not in ended.stderr
-    assert "did not expect" not in ended.stderr
-    return ended
-
-
 def _once_without_roots_rights(site: Site) -> subprocess.CompletedProcess[str]:
-    ended = _without_roots_rights("run", "--once", "--config", site.config)
+    ended = without_roots_rights("run", "--once", "--config", site.config)
     assert ended.returncode == 0, ended.stderr
     return ended
 
@@ -263,8 +244,8 @@ def test_folders_behind_a_closed_one_are_told_by_check_and_send(site: Site) -> N
     if os.geteuid() == 0:
         os.chown(closed, 65534, 65534)  # root enters its own folders only by the rights that are given up
     try:
-        checked = _without_roots_rights("check", "--config", site.config)
-        sent = _without_roots_rights("send", "--config", site.config, recording)
+        checked = without_roots_rights("check", "--config", site.config)
+        sent = without_roots_rights("send", "--config", site.config, recording)
     finally:
         closed.chmod(0o700)
 
