@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ingest.content.audio.facts import AudioFacts, Extent, unfinished
-from ingest.content.audio.mp3 import inspect_mp3, is_mp3
+from ingest.content.audio.mp3 import find_mp3, inspect_mp3, is_mp3
 from ingest.content.audio.others import inspect_other, not_audio
 from ingest.content.audio.reading import AudioFile
 from ingest.content.audio.riff import inspect_riff, is_riff
@@ -25,7 +25,7 @@ def inspect(descriptor: int, size: int) -> AudioFacts:
         return inspect_riff(file)
     if is_mp3(file.head):
         return inspect_mp3(file)
-    other = inspect_other(file)
+    other = inspect_other(file) or find_mp3(file)
     if other is not None:
         return other
     if file.head.startswith(_HEADER_TO_COME) or not any(file.head):

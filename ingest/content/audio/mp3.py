@@ -1,80 +1,162 @@
-"""Tells how much audio an MP3 file holds."""
+"""Tells how much audio an MP3 file holds, and whether it is all there."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
-from ingest.content.audio.facts import AudioFacts, Extent, damaged, unfinished
-from ingest.content.audio.frames import Frame, read_frame
-from ingest.content.audio.others import not_audio
+from ingest.content.audio.facts import AudioFacts, Extent, believable, damaged, unfinished
+from ingest.content.audio.frames import GREATEST_FRAME_BYTES, HEADER_BYTES, may_become_frame, read_frame
+from ingest.content.audio.mp3_free_format import is_free_format
+from ingest.content.audio.mp3_search import GAP_BYTES, RESERVED_BYTES, FrameSearch, ends_in_zeros
+from ingest.content.audio.mp3_statement import Statement, read_statement
+from ingest.content.audio.mp3_tags import after_tags, before_tags, is_cut_tag, is_id3
+from ingest.content.audio.mp3_walk import walk
+from ingest.content.audio.others import inspect_other
 from ingest.content.audio.reading import HEAD_BYTES, AudioFile
 from ingest.recording import Codec, Container
 
-_XING_SLACK_BYTES: Final = 4096  # some encoders count tags that players strip
+_LEADING_FRAMES: Final = 4  # in a row, where something else stands before them
+_SIZE_SLACK_BYTES: Final = 4096  # some encoders count tags in, if they state a size alone
 
 
 def is_mp3(head: bytes) -> bool:
     """Whether a file that begins so is MP3, or may become one."""
-    return (
-        head.startswith(b"ID3") or (0 < len(head) < 3 and b"ID3".startswith(head)) or read_frame(head[:4]) is not None
-    )
+    return is_id3(head) or read_frame(head[:HEADER_BYTES]) is not None or (len(head) < 4 and may_become_frame(head))
 
 
 def inspect_mp3(file: AudioFile) -> AudioFacts:
-    """What the file is. Raises RecordingFailure (AUDIO_DAMAGED), RecordingIncomplete, AttemptFailure."""
-    start = 0
-    if read_frame(file.head[:4]) is None:
-        tag = _after_id3(file.head, file.size)
-        if tag is None:
-            return unfinished("MP3", Container.MP3, "The MP3 file's ID3 tag is larger than the file")
-        start = tag
-    block = file.at(start, HEAD_BYTES)
-    padding = len(block) - len(block.lstrip(b"\0"))
-    start, block = start + padding, block[padding:]
-    if len(block) < 4:
+    """What a file is that begins as `is_mp3` says.
+
+    Raises RecordingFailure (AUDIO_DAMAGED), RecordingIncomplete (CHANGING), AttemptFailure (READ_FAILED).
+    """
+    tagged = after_tags(file, 0)
+    if is_cut_tag(file, tagged):
+        return unfinished("MP3", Container.MP3, "The MP3 file's ID3 tag is larger than the file")
+    start = _after_zeros(file, tagged)
+    search = FrameSearch(file, _end(file, start))
+    if start >= search.end or (start - tagged == GAP_BYTES and ends_in_zeros(file, file.size, RESERVED_BYTES)):
         return unfinished("MP3", Container.MP3, "The MP3 file has no audio yet", Extent.EMPTY)
-    first = read_frame(block[:4])
-    if first is None:
-        raise not_audio(block) if start == 0 else damaged("What follows the file's ID3 tag is not MP3")
-    if start + first.length > file.size:
+    if _is_cut_frame(file, start):
         return unfinished("MP3", Container.MP3, "The MP3 file ends in its first frame")
-    following = file.at(start + first.length, 4)
-    if len(following) == 4:
-        second = read_frame(following)
-        if following[:3] != b"TAG" and (second is None or (second.version, second.rate) != (first.version, first.rate)):
-            raise damaged("This begins like MP3 and does not go on like it")
-    seconds, stated = _xing(first, block)
-    facts = AudioFacts(
-        container=Container.MP3,
-        codec=Codec.MP3,
-        name="MP3",
-        channels=first.channels,
-        rate=first.rate,
-        duration_seconds=seconds,
-    )
-    if stated is not None and file.size - start < stated - max(_XING_SLACK_BYTES, stated // 20):
-        return replace(facts, extent=Extent.SHORT, shortfall="The MP3 file is shorter than its Xing header says")
+    found = start if search.begins(start) else search.next_chain(start, _LEADING_FRAMES)
+    if found is None:
+        return _without_frames(file, start)
+    facts = _facts(file, search, found, other_bytes=found - start)
+    if facts is None:
+        raise damaged("This begins like MP3, and more of the file is something else")
     return facts
 
 
-def _after_id3(head: bytes, size: int) -> int | None:
-    """Where the ID3v2 tag ends, None behind the end of the file. Source: id3.org, ID3v2.4 structure, 3.1."""
-    if len(head) < 10:
+def find_mp3(file: AudioFile) -> AudioFacts | None:
+    """What a file is that has MP3 after something else; None where no MP3 is near its beginning, or little.
+
+    Raises RecordingIncomplete (CHANGING), AttemptFailure (READ_FAILED).
+    """
+    start = after_tags(file, 0)
+    if start >= file.size:
         return None
-    if any(byte & 0x80 for byte in head[6:10]):
-        raise damaged("The MP3 file's ID3 tag has a size that cannot be")
-    tag = 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]) + (10 if head[5] & 0x10 else 0)
-    return None if tag >= size else tag
+    search = FrameSearch(file, _end(file, start))
+    found = search.next_chain(start, _LEADING_FRAMES)
+    return None if found is None else _facts(file, search, found, other_bytes=found - start)
 
 
-def _xing(first: Frame, block: bytes) -> tuple[float | None, int | None]:
-    """The duration and the size in bytes that a Xing or Info frame states, if there is one."""
-    side = (17 if first.channels == 1 else 32) if first.version == 3 else (9 if first.channels == 1 else 17)
-    mark = block[4 + side : 20 + side]
-    if len(mark) < 16 or mark[:4] not in {b"Xing", b"Info"}:
-        return None, None
-    seconds, rest = None, 8
-    if mark[7] & 1:
-        seconds, rest = int.from_bytes(mark[8:12], "big") * first.samples / first.rate, 12
-    return seconds, int.from_bytes(mark[rest : rest + 4], "big") if mark[7] & 2 else None
+class _Behind(AudioFile):
+    """What another file holds from an offset on, as a file of its own."""
+
+    def __init__(self, file: AudioFile, offset: int) -> None:
+        super().__init__(-1, file.size - offset)
+        self._file = file
+        self._offset = offset
+
+    def _read(self, offset: int, length: int) -> bytes:
+        return self._file.at(self._offset + offset, length)
+
+
+def _after_zeros(file: AudioFile, position: int) -> int:
+    block = file.at(position, HEAD_BYTES)
+    if block and not any(block):
+        block = file.at(position, GAP_BYTES)
+    return position + len(block) - len(block.lstrip(b"\0"))
+
+
+def _end(file: AudioFile, start: int) -> int:
+    """Where the tags at the end begin; the file's size where one claims what comes before `start` too."""
+    end = before_tags(file)
+    return end if end >= start else file.size
+
+
+def _is_cut_frame(file: AudioFile, start: int) -> bool:
+    header = file.at(start, HEADER_BYTES)
+    if len(header) < HEADER_BYTES:
+        return may_become_frame(header)
+    frame = read_frame(header)
+    return frame is not None and start + frame.length > file.size
+
+
+def _without_frames(file: AudioFile, start: int) -> AudioFacts:
+    if is_free_format(file.at(start, HEAD_BYTES * 4)):
+        return AudioFacts(container=Container.MP3, codec=Codec.OTHER, name="MP3 of free format (it names no bitrate)")
+    if start == 0 and not is_id3(file.head):
+        raise damaged("This begins like MP3 and does not go on like it")
+    other = inspect_other(_Behind(file, start))
+    if other is not None:
+        return other
+    raise damaged("What follows the file's ID3 tag is not MP3")
+
+
+def _facts(file: AudioFile, search: FrameSearch, start: int, other_bytes: int) -> AudioFacts | None:
+    """The facts of a file with frames from `start` on; None where more of it is something else than MP3."""
+    block = file.at(start, GREATEST_FRAME_BYTES)
+    first = read_frame(block[:HEADER_BYTES])
+    if first is None:
+        return None
+    present = search.end - start
+    stated = read_statement(block, first)
+    if stated is not None and not stated.believed(first.kind, present):
+        stated = None
+    if stated is not None and _is_exact(file, stated, start, present):
+        return _described(first.kind.channels, first.kind.rate, stated.seconds(first.kind), "")
+    walked = walk(file, search, start)
+    if walked.other_bytes + other_bytes > walked.audio_bytes:
+        return None
+    shortfall = walked.shortfall
+    if stated is not None and _is_short(file, stated, start, present, walked.frames):
+        shortfall = "The MP3 file is shorter than its Xing or VBRI header says"
+    elif not walked.frames and not shortfall:
+        return unfinished("MP3", Container.MP3, "The MP3 file has no audio yet", Extent.EMPTY)
+    return _described(max(first.kind.channels, walked.channels), first.kind.rate, walked.seconds, shortfall)
+
+
+def _is_exact(file: AudioFile, stated: Statement, start: int, present: int) -> bool:
+    """Whether what is there is as long as was stated, so that it need not be walked."""
+    if stated.frames is None or stated.size is None:
+        return False
+    return 0 <= present - stated.size <= GREATEST_FRAME_BYTES and not _is_unwritten(file, start + stated.size)
+
+
+def _is_unwritten(file: AudioFile, end: int) -> bool:
+    """Whether before `end` are more zeros than a frame can hold."""
+    return ends_in_zeros(file, end, GREATEST_FRAME_BYTES)
+
+
+def _is_short(file: AudioFile, stated: Statement, start: int, present: int, frames: int) -> bool:
+    """Whether less is there than was stated, of which `frames` were walked."""
+    if stated.frames is None:
+        size = stated.size or 0
+        return present < size - max(_SIZE_SLACK_BYTES, size // 20)
+    if stated.size is not None and present >= stated.size and not _is_unwritten(file, start + stated.size):
+        return False
+    return frames < stated.frames - stated.miscount
+
+
+def _described(channels: int, rate: int, seconds: float | None, shortfall: str) -> AudioFacts:
+    return AudioFacts(
+        container=Container.MP3,
+        codec=Codec.MP3,
+        name="MP3",
+        channels=channels,
+        rate=rate,
+        duration_seconds=believable(seconds),
+        extent=Extent.SHORT if shortfall else Extent.WHOLE,
+        shortfall=shortfall,
+    )
