@@ -17,7 +17,7 @@ from ingest.content.opening import Tree
 from ingest.failures import Failure, NotDelivered, SourceUnavailable
 from ingest.intake.judge import judge
 from ingest.intake.look import Finding, Look, look
-from ingest.recording import Arrival
+from ingest.recording import Arrival, PayloadKind
 from ingest.service.census import audio_seconds
 from ingest.settings import Settings, SourceSettings
 from ingest.state.shown import HistoryEntry, RecordingView
@@ -85,6 +85,7 @@ def _print_known(view: RecordingView, history: Sequence[HistoryEntry]) -> None:
     for key, value in values.items():
         if value is not None and key not in {"id", "status", "reason", "detail"}:
             print(f"  {key}: {value}")
+    _print_audio(view)
     if view.fields:
         print("  metadata that goes with it:")
         for key, value in view.fields.items():
@@ -94,6 +95,15 @@ def _print_known(view: RecordingView, history: Sequence[HistoryEntry]) -> None:
         reason = f" {entry.reason.value}" if entry.reason else ""
         code = f" {entry.grpc_code}" if entry.grpc_code else ""
         print(f"    {moment_shown(entry.at)}  {entry.before or '-'} -> {entry.after}{reason}{code}")
+
+
+def _print_audio(view: RecordingView) -> None:
+    if view.codec is not None:
+        facts = {"": view.container, "codec ": view.codec, "channels ": view.channels, "rate ": view.rate}
+        print(f"  audio: {', '.join(f'{name}{fact}' for name, fact in facts.items() if fact is not None)}")
+    if view.payload is PayloadKind.MENDED_HEADER:
+        sent = f": {view.sent.size} bytes, SHA-256 {view.sent.sha256}" if view.sent else ""
+        print(f"  goes out with the sizes in its header put right{sent}")
 
 
 def _show_unknown(settings: Settings, source: SourceSettings, path: bytes, *, as_json: bool) -> int:

@@ -24,6 +24,9 @@ REASONS = {
 }
 SENT = {"send": PayloadKind.FILE, "open_sizes": PayloadKind.MENDED_HEADER}
 EMPTY = {"26", "27", "63"}  # no audio; the others of the unfinished ones have less than they say
+# Where a look into the file shows something else than the manifest says: 32's frames and its header are of 8 kHz;
+# 72 is cut off in its last page, of whose 50 packets 46 are there (libsndfile stops before the page, at 8.99 s).
+MEASURED = {"32": {"rate": "8000"}, "72": {"seconds": "9.91"}}
 NO_XING = {"54", "55", "61"}
 
 
@@ -77,6 +80,7 @@ def test_the_corpus(row: dict[str, str]) -> None:
         assert damaged.value.reason is Reason.AUDIO_DAMAGED
         return
     facts = looked_into(path)
+    row = row | MEASURED.get(row["file"][:2], {})
     found = [facts.container, facts.codec, facts.channels, facts.rate]
     told = [row["container"], row["codec"], row["channels"], row["rate"]]
     assert [str(one) for one, cell in zip(found, told, strict=True) if cell] == [cell for cell in told if cell]
@@ -230,11 +234,8 @@ def test_a_million_empty_parts_are_not_walked(reason_of: Callable[[bytes], tuple
 @pytest.mark.parametrize(
     ("content", "reason", "words"),
     [
-        (b"OggS" + bytes(24) + b"OpusHead" + bytes(60), Reason.AUDIO_UNSUPPORTED, "Ogg Opus"),
-        (b"fLaC" + bytes(60), Reason.AUDIO_UNSUPPORTED, "FLAC"),
         (bytes.fromhex("0000001c") + b"ftypM4A " + bytes(60), Reason.AUDIO_UNSUPPORTED, "MP4"),
         (bytes.fromhex("1a45dfa3") + bytes(60), Reason.AUDIO_UNSUPPORTED, "WebM"),
-        (bytes.fromhex("fff15080") + b"\x13" * 60, Reason.AUDIO_UNSUPPORTED, "AAC"),
         (b"\n<html><body>502</body></html>", Reason.AUDIO_DAMAGED, "HTML"),
         ("Запись разговора\n".encode() * 400, Reason.AUDIO_DAMAGED, "text"),
         ("text".encode("utf-16"), Reason.AUDIO_DAMAGED, "text"),

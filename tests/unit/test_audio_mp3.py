@@ -374,7 +374,7 @@ def test_p6_free_format_and_what_else_stands_behind_a_tag_is_named(look: Look) -
         assert (facts.container, facts.codec) == (Container.MP3, Codec.OTHER)
         assert "free format" in facts.name
     assert look(id3v2() + adts).codec is Codec.AAC
-    assert look(id3v2() + b"fLaC" + b"\x11" * 5000).codec is Codec.FLAC
+    assert look(id3v2() + b"#!AMR\n" + b"\x11" * 5000).name == "AMR"
 
 
 def repeated(part: bytes, length: int = MEGABYTE) -> bytes:
