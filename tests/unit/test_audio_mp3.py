@@ -183,6 +183,7 @@ BEHIND = {
     "ape": ape(),
     "ape of 70 kB": ape(70_000),
     "ape 1": ape(header=False),
+    "ape 1 of 70 kB": ape(70_000, header=False),
     "lyrics 1": LYRICS_1,
     "lyrics 1, id3v1": LYRICS_1 + ID3V1,
     "ape, lyrics 2, id3v1": ape() + LYRICS_2 + ID3V1,
@@ -209,6 +210,7 @@ def test_p1_a_tag_at_the_end_that_claims_the_whole_file_is_not_believed(look: Lo
     content = without_statement(encoded())
     claim = struct.pack("<8sIIII8x", b"APETAGEX", 2000, len(content), 1, 0)
     assert is_whole(look(content + claim), within=0.5)
+    assert is_whole(look(id3v2() + content + claim + ID3V1), within=0.5)
 
 
 @pytest.mark.parametrize("bare", [False, True], ids=["stated", "bare"])
@@ -244,6 +246,7 @@ def test_p1_many_joined_files_are_walked_to_the_end(look: Look) -> None:
         {"frames": 0xFFFFFFFF, "size": 0xFFFFFFFF},
         {"frames": 0xEEEEEEEE, "size": 10_000},
         {"size": 0xFFFFFFFF},
+        {"frames": 118_000_000, "size": 0xFFFFFFF0},
         {"frames": 1},
         {"frames": 50_000},
         {"size": 1},
@@ -290,9 +293,10 @@ def test_p3_a_file_without_a_frame_yet_is_unfinished(look: Look) -> None:
 
 def test_p1_one_frame_is_enough_where_the_file_ends_with_it(look: Look) -> None:
     frame = frames_of(encoded())[20]
-    for behind in (b"", ID3V1, ape(), b"\x01", bytes(500)):
+    for behind in (b"", ID3V1, ID3V1[:50], ape(), ape()[:90], ape(header=False), b"\x01", bytes(500)):
         assert is_whole(look(frame + behind), 0.036, within=0.001)
-        assert is_whole(look(id3v2() + frame + behind), 0.036, within=0.001)
+        assert is_whole(look(id3v2() + id3v2(footer=True) + frame + behind), 0.036, within=0.001)
+    assert look(frame + id3v2()[:100]).extent is Extent.SHORT
 
 
 @pytest.mark.parametrize("bare", [False, True], ids=["stated", "bare"])
@@ -395,6 +399,12 @@ HOSTILE = {
     "tags and nothing else": repeated(EMPTY_ID3),
     "tags behind some frames": repeated(SHORTEST_FRAME, 240) + repeated(EMPTY_ID3, 900_000),
     "tags behind every three frames": repeated(SHORTEST_FRAME * 3 + EMPTY_ID3 * 8),
+    "six tags and another rate every three frames": repeated(
+        b"".join(
+            (bytes([0xFF, 0xF3, 0x10 | rate, 0xC4]) + bytes(22 + (rate == 8) * 10)) * 3 + EMPTY_ID3 * 6
+            for rate in (0, 8)
+        )
+    ),
     "tags and false syncs": repeated(SHORTEST_FRAME * 30 + EMPTY_ID3 * 8 + b"\xff\xfb\x90\x64" * 4),
     "lyrics and false chains": repeated(
         SHORTEST_FRAME * 20 + b"LYRICSBEGINLYRICS200" * 7 + SHORTEST_FRAME[:24] * 2 + b"x" * 10
@@ -433,6 +443,14 @@ def test_p7_a_hostile_file_costs_little_time(name: str, tmp_path: Path) -> None:
         costs.append(time.thread_time() - began)
         assert not isinstance(found, AudioFacts) or 0 <= (found.duration_seconds or 0) <= LONGEST_SECONDS
     assert min(costs) < LONGEST_LOOK_SECONDS
+
+
+def test_p7_a_long_hostile_file_is_given_up_early(tmp_path: Path) -> None:
+    path = tmp_path / "audio"
+    path.write_bytes(repeated(SHORTEST_FRAME * 4 + b"\xff" * 60_000, 50 * MEGABYTE))
+    began = time.thread_time()
+    assert isinstance(facts_or_failure(lambda: look_at(path)), RecordingFailure)
+    assert time.thread_time() - began < 2 * LONGEST_LOOK_SECONDS
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -480,10 +498,12 @@ def bytes_read(work: Callable[[], object]) -> int:
     return count() - before - of_counting
 
 
-@pytest.mark.parametrize("around", ["", "id3v2"])
-def test_p8_of_a_file_that_states_its_length_little_is_read(around: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("before", "behind"), [(b"", b""), (id3v2(), ID3V1), (id3v2(70_000), ape(70_000) + LYRICS_2 + ID3V1)]
+)
+def test_p8_of_a_file_that_states_its_length_little_is_read(before: bytes, behind: bytes, tmp_path: Path) -> None:
     path = tmp_path / "audio"
-    path.write_bytes(BEFORE.get(around, b"") + encoded(90.0) + ID3V1)
+    path.write_bytes(before + encoded(90.0) + behind)
     assert path.stat().st_size > 4 * MOST_BYTES_OF_A_TYPICAL_FILE
     assert bytes_read(lambda: look_at(path)) < MOST_BYTES_OF_A_TYPICAL_FILE
 

@@ -39,8 +39,6 @@ class Statement:
 
     def believed(self, kind: Kind, present: int) -> bool:
         """Whether it can be true of a stream of this kind, of which `present` bytes are there."""
-        if not (self.frames or self.size):
-            return False
         if self.frames is None:
             return self.size is not None and self.size < 0xFFFFFFFF
         if not 0 < self.frames * kind.samples <= LONGEST_SECONDS * kind.rate:
