@@ -100,7 +100,7 @@ def fault(case: str, moment: Moment) -> Fault:
 def met(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Moment, Met]]:
     moment: Moment = request.param
     place = tmp_path_factory.mktemp(moment.name.lower())
-    plug = Fault(moment=LAST, code="INVALID_ARGUMENT", match="client plug;", after_seconds=3, times=1)
+    plug = Fault(moment=LAST, code="INVALID_ARGUMENT", match="client plug;", after_seconds=6, times=1)
     with EmulatorProcess(place / "store", faults=[plug, *(fault(case, moment) for case in EXPECTED)]) as emulator:
         upload = {
             "concurrency": len(EXPECTED) + 1,
