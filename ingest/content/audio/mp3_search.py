@@ -15,7 +15,7 @@ GAP_BYTES: Final = 64 * 1024
 RESERVED_BYTES: Final = 4096
 """So many zeros at the end of a file are no padding: they keep space for what is not written yet."""
 _ALL_GAPS_BYTES: Final = 256 * 1024
-_MOST_CANDIDATES: Final = 2048
+_MOST_FALSE_HEADERS: Final = 2048
 
 
 class FrameSearch:
@@ -31,7 +31,7 @@ class FrameSearch:
         self._base = 0
         self._window = b""
         self._bytes_left = _ALL_GAPS_BYTES
-        self._candidates_left = _MOST_CANDIDATES
+        self._false_headers_left = _MOST_FALSE_HEADERS
 
     def lengths(self, kind: Kind) -> FrameLengths:
         """The lengths of this kind's frames by their headers."""
@@ -72,16 +72,16 @@ class FrameSearch:
         """
         stop = min(position + min(GAP_BYTES, self._bytes_left), self.end)
         began = position
-        while self._candidates_left > 0 and position < stop:
+        while self._false_headers_left > 0 and position < stop:
             block, at = self.window(position, stop - position + HEADER_BYTES)
             found = SYNC.search(block, at, at + stop - position + HEADER_BYTES - 1)
             if found is None:
                 break
             position += found.start() - at
-            self._candidates_left -= 1
             if self.has_chain(position, least):
                 self._bytes_left -= position - began
                 return position
+            self._false_headers_left -= 1
             position += 1
         self._bytes_left -= max(0, stop - began)
         return None
