@@ -1,15 +1,23 @@
-"""Makes real MP3 as bytes: encoded by libmp3lame (through `soundfile`), and the tags that stand around it."""
+"""Makes real MP3 as bytes, encoded by libmp3lame (through `soundfile`), and the tags around it; looks into it."""
 
 from __future__ import annotations
 
 import functools
 import io
+import os
 import struct
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy
 import soundfile
 
+from ingest.content.audio import AudioFacts, Extent, inspect
 from ingest.content.audio.frames import read_frame
+from ingest.failures import RecordingFailure, RecordingIncomplete
+from ingest.recording import Codec, Container
+
+SHORTEST_FRAME = b"\xff\xf3\x14\xc4" + bytes(20)
 
 
 @functools.cache
@@ -86,3 +94,27 @@ ID3V1 = b"TAG" + b"\x55" * 125
 ID3V1_LONG = b"TAG+" + b"\x55" * 223 + ID3V1
 LYRICS_1 = b"LYRICSBEGIN" + b"\x55" * 400 + b"LYRICSEND"
 LYRICS_2 = b"LYRICSBEGIN" + b"\x55" * 400 + b"000411LYRICS200"
+
+
+def look_at(path: Path, size: int | None = None) -> AudioFacts:
+    """What the file is found to be, or would be if it ended after `size` bytes."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return inspect(descriptor, os.fstat(descriptor).st_size if size is None else size)
+    finally:
+        os.close(descriptor)
+
+
+def facts_or_failure(look: Callable[[], AudioFacts]) -> AudioFacts | RecordingFailure | RecordingIncomplete:
+    """What a look ends in; anything else than facts and a typed refusal is a defect and goes on up."""
+    try:
+        return look()
+    except (RecordingFailure, RecordingIncomplete) as failure:
+        return failure
+
+
+def is_whole(facts: AudioFacts, seconds: float = 5.0, within: float = 0.1) -> bool:
+    """Whether the facts are those of a whole MP3 that lasts so long."""
+    assert facts.duration_seconds is not None
+    described = (facts.container, facts.codec, facts.extent, facts.shortfall)
+    return described == (Container.MP3, Codec.MP3, Extent.WHOLE, "") and abs(facts.duration_seconds - seconds) <= within
