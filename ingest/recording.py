@@ -182,6 +182,8 @@ class Known:
     metadata_path: bytes | None
     sidecar: Shape | None
     sha256: str | None
+    sent_sha256: str | None = None
+    """That of what went out, where it was not the file as it lay there."""
     audio_since: int | None = None
     """Since when the audio has had that shape, by our clock: microseconds since 1970 UTC."""
 

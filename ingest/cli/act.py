@@ -71,7 +71,8 @@ def _retry_one(settings: Settings, store: Store, view: RecordingView, *, accept:
         return _say(view, obstacle)
     may_exist = view.may_exist
     try:
-        judged = judged_now(settings, view)
+        known = store.arrivals.known(view.source, [view.path]).get(view.path)
+        judged = judged_now(settings, view, known)
     except StateUnusable:
         raise
     except IngestError as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ingest.failures import NotDelivered
-from ingest.intake.judge import arrival_of, judge
+from ingest.intake.judge import arrival_of, judge, open_sizes
 from ingest.intake.look import Finding, look, look_outside
-from ingest.recording import Arrival, Reason, Status
+from ingest.intake.recognition import is_given_up
+from ingest.intake.settling import PATIENCE
+from ingest.recording import Arrival, Known, Reason, Status
 from ingest.settings import Settings, SourceSettings
 from ingest.state.shown import RecordingView
 
@@ -20,8 +22,11 @@ def source_named(settings: Settings, name: str) -> SourceSettings:
     raise NotDelivered(f"There is no source called {name} in the configuration.", "Name one that is there.")
 
 
-def judged_now(settings: Settings, view: RecordingView) -> Arrival:
-    """The judgement that the recording `view` has now. Raises NotDelivered, SourceUnavailable, AttemptFailure."""
+def judged_now(settings: Settings, view: RecordingView, known: Known | None) -> Arrival:
+    """The judgement that the recording `view` has now; `known` is what the state has of its path.
+
+    Raises NotDelivered, SourceUnavailable, AttemptFailure.
+    """
     source = source_named(settings, view.source)
     if view.path.startswith(b"/"):
         seen = look_outside(source, view.path, view.metadata_path)
@@ -33,4 +38,10 @@ def judged_now(settings: Settings, view: RecordingView) -> Arrival:
         return replace(gone, reason=Reason.MISSING, detail=detail, metadata_path=view.metadata_path)
     if not seen.is_candidate:
         raise NotDelivered(f"The file is {seen.finding.value} now.", "Correct the patterns of its source.")
-    return judge(source, settings.audio, seen, None)
+    # What went out once had waited for its writer long enough.
+    over = view.may_exist or (known is not None and known.id == view.id and is_given_up(settings.audio, known, seen))
+    judged = judge(source, settings.audio, seen, None, given_up=over)
+    if judged.streamed and not over:
+        waits = open_sizes(source.settle_seconds * PATIENCE)
+        return replace(judged, status=Status.INCOMPLETE, reason=waits.reason, detail=str(waits))
+    return judged

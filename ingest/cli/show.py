@@ -147,7 +147,8 @@ def _print_unknown(told: dict[str, Any], path: str, judged: Arrival | None) -> N
     elif told["finding"] == Finding.GONE.name.lower():
         print("  There is no such file.")
     if judged is not None:
-        print(f"  Once it has been quiet for settle_seconds it will be {judged.status.value}.")
+        quiet = "ten times settle_seconds" if judged.streamed else "settle_seconds"
+        print(f"  Once it has been quiet for {quiet} it will be {judged.status.value}.")
         if judged.detail:
             print(f"  {judged.detail}")
         if told["duration_seconds"] is not None:

@@ -8,20 +8,25 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from ingest.content.audio import HeaderMend
 from ingest.content.opening import read_failed
 
 _SAMPLE_BYTES: Final = 4096
 
 
-def sample(descriptor: int, size: int) -> bytes:
+def sample(descriptor: int, size: int, mend: HeaderMend | None = None) -> bytes:
     """A digest of the size in bytes and of three samples: beginning, middle, end. Raises AttemptFailure.
+
+    With `mend` it is that of what goes out, so that a file whose writer fills its header in later has the same.
 
     Recorders write the same head into every file, so the head alone would tell nothing.
     """
+    size = size if mend is None else mend.size
     digest = hashlib.blake2b(str(size).encode(), digest_size=16)
     try:
         for offset in sorted({0, max(0, size // 2 - _SAMPLE_BYTES // 2), max(0, size - _SAMPLE_BYTES)}):
-            digest.update(os.pread(descriptor, _SAMPLE_BYTES, offset))
+            block = os.pread(descriptor, min(_SAMPLE_BYTES, size - offset), offset)
+            digest.update(block if mend is None else mend.applied(block, offset))
     except OSError as error:
         raise read_failed(error) from None
     return digest.digest()

@@ -40,7 +40,7 @@ class Payload:
         offset = 0
         for block in self._file_blocks(block_bytes):
             self._file_hash.update(block)
-            going_out = _mended(self._mend, block, offset)
+            going_out = self._mend.applied(block, offset)
             offset += len(block)
             if going_out:
                 yield going_out
@@ -89,17 +89,6 @@ def _mend(descriptor: int, stamp: Stamp) -> HeaderMend:
     if mend is None:
         raise _changed()
     return mend
-
-
-def _mended(mend: HeaderMend, block: bytes, offset: int) -> bytes:
-    """What goes out for `block`, which stands at `offset` in the file."""
-    end = min(len(block), mend.size - offset)
-    patched = block
-    for patch in mend.patches:
-        for position, byte in enumerate(patch.content, patch.offset - offset):
-            if 0 <= position < len(block):
-                patched = patched[:position] + bytes([byte]) + patched[position + 1 :]
-    return patched[: max(0, end)]
 
 
 def _changed() -> RecordingIncomplete:

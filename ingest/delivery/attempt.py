@@ -141,6 +141,7 @@ class Attempts:
             answer=answer,
             outcome=Outcome.ACCEPTED,
             sha256=_sha256(stream),
+            sent_sha256=_sent_sha256(stream),
             sent_at=stream.let_go_at,
             followed=self.follow,
             operation_due_at=now + _FIRST_LOOK_MICROSECONDS if running else None,
@@ -165,6 +166,7 @@ class Attempts:
             possible_duplicate=decision.possible_duplicate,
             ids=told,
             sha256=_sha256(stream),
+            sent_sha256=_sent_sha256(stream),
             sent_at=stream.let_go_at if stream and decision.to is Status.UNCONFIRMED else None,
             outcome=_outcome(error, stream),
         )
@@ -173,6 +175,11 @@ class Attempts:
 def _sha256(stream: HeldBackStream | None) -> str | None:
     """That of the file, where it was read to the end."""
     return stream.file.sha256 if stream is not None and stream.file is not None else None
+
+
+def _sent_sha256(stream: HeldBackStream | None) -> str | None:
+    """That of what went out, where it is not the file's."""
+    return stream.sent.sha256 if stream is not None and stream.sent != stream.file and stream.sent is not None else None
 
 
 def _let_go(stream: HeldBackStream | None) -> bool:

@@ -23,7 +23,7 @@ Mark = Callable[[Content, Content], Standing]
 class HeldBackStream:
     """Iterated once, by gRPC's own thread; everything else may be read from any thread.
 
-    `file`: what lies in the source, once it was read to the end.
+    `file`: what lies in the source, and `sent`: what goes out of it, once it was read to the end.
     `let_go_at`: when the last byte was, in microseconds since 1970 UTC.
     `may_go` is asked before the mark, again and again until it says yes; what it raises ends the attempt.
     `probe_seconds`: how long to wait before the mark for a refusal that comes early (while the service is in doubt).
@@ -51,6 +51,7 @@ class HeldBackStream:
         self.progressed_at = time.monotonic()
         self.marked = False
         self.file: Content | None = None
+        self.sent: Content | None = None
         self.let_go_at: int | None = None
 
     def attach(self, call_is_over: Callable[[], bool]) -> None:
@@ -73,7 +74,7 @@ class HeldBackStream:
             yield held
 
     def _may_let_go(self) -> bool:
-        sent = Content(self.size, self._hash.hexdigest())
+        self.sent = sent = Content(self.size, self._hash.hexdigest())
         self.file = file = self._payload.file or sent
         earliest = time.monotonic() + self._probe_seconds
         while not self._is_over() and not (time.monotonic() >= earliest and self._may_go()):

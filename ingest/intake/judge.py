@@ -25,18 +25,24 @@ _HASH_BLOCK_BYTES: Final = 1 << 20
 
 
 def judge(
-    source: SourceSettings, rules: AudioSettings, look: Look, known: Known | None, tree: Tree | None = None
+    source: SourceSettings,
+    rules: AudioSettings,
+    look: Look,
+    known: Known | None,
+    tree: Tree | None = None,
+    *,
+    given_up: bool | None = None,
 ) -> Arrival:
     """What becomes of `look`, a candidate whose stamps have settled; `known` is what the state has of its path.
 
-    `tree` saves opening folders anew. Raises AttemptFailure (READ_FAILED), SourceUnavailable; ValueError where the
-    look found no candidate.
+    `given_up`: whether nothing more will come (None: as `known` says). `tree` saves opening folders anew.
+    Raises AttemptFailure (READ_FAILED), SourceUnavailable; ValueError where the look found no candidate.
     """
     if not look.is_candidate:
         raise ValueError(f"{look.finding.value} cannot be judged")
     if tree is None:
         with Tree(os.fsencode(source.path)) as opened:
-            return judge(source, rules, look, known, opened)
+            return judge(source, rules, look, known, opened, given_up=given_up)
     arrival = arrival_of(source, look, known, Status.PENDING)
     try:
         if known is not None and known.may_exist and look.audio is not None:
@@ -47,7 +53,8 @@ def judge(
         _require_pair(look, tree)
         heard = _heard(look, tree)
         arrival = _with_facts(arrival, heard.facts)
-        payload, fields = _contents(source, rules, look, heard, tree, given_up=is_given_up(rules, known, look))
+        over = is_given_up(rules, known, look) if given_up is None else given_up
+        payload, fields = _contents(source, rules, look, heard, tree, given_up=over)
         sent = with_unique_id(source, arrival, fields)
     except RecordingFailure as failure:
         return replace(arrival, status=Status.FAILED, reason=failure.reason, detail=str(failure))
@@ -137,7 +144,7 @@ def _heard(look: Look, tree: Tree) -> _Heard:
             facts = inspect(opened.descriptor, opened.size)
         except RecordingFailure as fault:
             return _Heard(fault=fault)
-        return _Heard(facts, sample(opened.descriptor, opened.size))
+        return _Heard(facts, sample(opened.descriptor, opened.size, facts.mend))
 
 
 def _with_facts(arrival: Arrival, facts: AudioFacts | None) -> Arrival:

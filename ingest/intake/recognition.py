@@ -31,6 +31,8 @@ def is_given_up(rules: AudioSettings, known: Known | None, look: Look) -> bool:
     """
     if known is None or known.audio is None or known.audio_since is None or _shape(look.audio) != known.audio:
         return False
+    if known.reason is Reason.MISSING:
+        return False  # nobody saw what became of it meanwhile
     return clock.now() - known.audio_since >= clock.microseconds(rules.give_up_seconds)
 
 

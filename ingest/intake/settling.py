@@ -186,6 +186,8 @@ class Settling:
         found = quiet.look
         if known is not None and (known.status is Status.SENDING or unchanged(self._rules, known, found)):
             return None
+        if not quiet.patient and known is not None and self._waits_as_known(found, known):
+            return None
         try:
             arrival = self._verdict(quiet, known, tree)
         except SourceUnavailable:
@@ -220,6 +222,13 @@ class Settling:
             return True  # a scan brings it back
         stamps = _stamps(quiet.look)
         return self._patient.observe(quiet.look.path, stamps, self._clock(), by_scan=quiet.by_scan) is None
+
+    def _waits_as_known(self, found: Look, known: Known) -> bool:
+        """Whether it waits to be quiet for long, and the state says all that there is to say meanwhile."""
+        if found.audio is None or not self._patient.holds(found.path, _stamps(found)):
+            return False
+        is_told = known.reason is Reason.CHANGING and known.audio == found.audio.shape
+        return known.may_exist or is_told
 
     def _waiting(self, found: Look, known: Known | None, verdict: RecordingIncomplete) -> Arrival:
         waiting = arrival_of(self._source, found, known, Status.INCOMPLETE)

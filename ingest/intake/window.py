@@ -51,6 +51,11 @@ class Window:
     def __contains__(self, key: bytes) -> bool:
         return key in self._entries
 
+    def holds(self, key: bytes, stamps: Stamps) -> bool:
+        """Whether the key waits here with these very stamps."""
+        entry = self._entries.get(key)
+        return entry is not None and entry.stamps == stamps
+
     @property
     def full(self) -> bool:
         """Whether a new key has to wait."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from ingest.recording import Arrival, Disposal, Reason, Status
+from ingest.recording import Arrival, Disposal, Reason, Shape, Status
 from ingest.state import clock, renaming, transitions
 from ingest.state.bell import Bell
 from ingest.state.commits import Commits
@@ -61,6 +61,7 @@ class Decisions:
             if not _has_the_file(connection, recording_id, judged.path):
                 return [False]
             values = columns(judged, clock.now()) | ({"possible_duplicate": True} if possible_duplicate else {})
+            values["audio_since"] = _audio_since(_row(connection, recording_id), judged) or values["audio_since"]
             changed = _change(connection, recording_id, (before, judged.status), values)
             if changed:
                 # Only one upload of a part is the accepted one: that which comes next.
@@ -135,6 +136,13 @@ def settle_found(
 
 def _row(connection: Connection, recording_id: int) -> Row[*tuple[Any, ...]]:
     return connection.execute(_ROW, {"id": recording_id}).one()
+
+
+def _audio_since(row: Row[*tuple[Any, ...]], judged: Arrival) -> int | None:
+    """Since when the audio has been as it is judged now, where the row knows."""
+    known = Shape(row.size, row.mtime_ns) if row.mtime_ns is not None else None
+    since: int | None = row.audio_since if judged.audio is not None and judged.audio == known else None
+    return since
 
 
 def _mark_of(row: Row[*tuple[Any, ...]]) -> dict[str, int]:

@@ -57,6 +57,7 @@ SENDING: Final = (
         instance.c.process,
         upload.c.id.label("upload_id"),
         upload.c.size,
+        upload.c.sha256,
         upload.c.file_sha256,
         upload.c.closing_at,
         upload.c.client_request_id,
@@ -193,6 +194,7 @@ def _take_over(connection: Connection, wishes: Sequence[Resend | None]) -> Seque
             to = Status.UNCONFIRMED if again_at is None else Status.PENDING
             held += to is Status.UNCONFIRMED
             values = {"status": to.value, "reason": Reason.ANSWER_LOST.value, "next_attempt_at": again_at}
+            values |= {"sent_sha256": row.sha256 if row.sha256 != row.file_sha256 else None}
             values |= {"sha256": row.file_sha256, "sent_at": row.closing_at, "client_request_id": row.client_request_id}
             values |= {"tries": recording.c.tries + 1, "detail": _HELD_DETAIL if again_at is None else _RESENT_DETAIL}
             if again_at is not None:

@@ -183,7 +183,7 @@ class _Batch:
         # What was read of the content before says nothing about what is judged now.
         sha256 = arrival.sha256 if arrival.status is Status.DUPLICATE else None
         values = columns(arrival, self._at) | {"generation": generation, "sha256": sha256}
-        if before.audio is not None and arrival.audio == before.audio:
+        if before.audio is not None and arrival.audio == before.audio and before.reason is not Reason.MISSING:
             values["audio_since"] = before.audio_since or self._at
         if before.id in self._made:
             self._made[before.id].update(values)
@@ -238,7 +238,8 @@ def _is_other_content(before: Known, arrival: Arrival) -> bool:
     if arrival.audio is None or arrival.audio == before.audio:
         return False
     if before.sha256 is not None:
-        return arrival.sha256 is not None and arrival.sha256 != before.sha256
+        # A writer that fills its header in afterwards makes of the file what went out already.
+        return arrival.sha256 is not None and arrival.sha256 not in {before.sha256, before.sent_sha256}
     return before.audio is None or arrival.audio.size != before.audio.size
 
 
@@ -262,6 +263,7 @@ def columns(arrival: Arrival, at: int) -> dict[str, Any]:
         "rate": arrival.rate,
         "duration_seconds": arrival.duration_seconds,
         "payload": arrival.payload.value,
+        "sent_sha256": None,
         "audio_since": at if arrival.audio else None,
         "connection_id": arrival.connection_id,
         "method": arrival.method,

@@ -84,7 +84,7 @@ SAME: Final = (
     select(upload.c.recording_id, _sent.c.recording_id.label("twin"), _sent.c.outcome, _other.c.status)
     .join(recording, recording.c.id == upload.c.recording_id)
     .join(_other, and_(_other.c.fingerprint == recording.c.fingerprint, _other.c.id != recording.c.id))
-    .join(_sent, and_(_sent.c.recording_id == _other.c.id, _sent.c.file_sha256 == upload.c.file_sha256))
+    .join(_sent, and_(_sent.c.recording_id == _other.c.id, _sent.c.sha256 == upload.c.sha256))
     .where(
         upload.c.recording_id.in_(bindparam("ids", expanding=True)),
         upload.c.attempt == recording.c.attempt,

@@ -23,6 +23,7 @@ KNOWN_COLUMNS: Final = (
     recording.c.metadata_size,
     recording.c.metadata_mtime_ns,
     recording.c.sha256,
+    recording.c.sent_sha256,
     recording.c.audio_since,
 )
 SOURCE_ID: Final = select(source.c.id).where(source.c.name == bindparam("name"))
@@ -58,5 +59,6 @@ def known_of(row: Row[*tuple[Any, ...]]) -> Known:
         metadata_path=row.metadata_path,
         sidecar=Shape(row.metadata_size, row.metadata_mtime_ns) if row.metadata_mtime_ns is not None else None,
         sha256=row.sha256,
+        sent_sha256=row.sent_sha256,
         audio_since=row.audio_since,
     )

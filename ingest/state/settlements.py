@@ -34,6 +34,7 @@ class Settlement:
 
     `possible_duplicate`: it may be at SpeechSense and is sent again all the same.
 
+    `sha256` is the file's, `sent_sha256` that of what went out where it was not just that.
     `outcome` belongs to the mark, when there is one; `followed`: the operation will be followed.
     Times are microseconds since 1970 UTC.
     """
@@ -48,6 +49,7 @@ class Settlement:
     failing_since: int | None = None
     ids: RequestIds | None = None
     sha256: str | None = None
+    sent_sha256: str | None = None
     sent_at: int | None = None
     answer: Answer | None = None
     outcome: Outcome | None = None
@@ -140,6 +142,7 @@ def _columns(settlement: Settlement, at: int) -> dict[str, Any]:
         "request_id": ids.request_id if ids else None,
         "server_trace_id": ids.server_trace_id if ids else None,
         "sha256": settlement.sha256,
+        "sent_sha256": settlement.sent_sha256,
         "sent_at": settlement.sent_at,
         "done_at": at if settlement.to is Status.DONE else None,
         "duplicate_of": settlement.duplicate_of,

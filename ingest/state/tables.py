@@ -110,6 +110,8 @@ recording = Table(
     Column("channels", Integer),
     Column("rate", Integer),
     Column("payload", Text, nullable=False, server_default="file"),
+    # Of what went out, where that was not the file as it lay there.
+    Column("sent_sha256", Text),
     # Since when the audio has had its size and modification time.
     Column("audio_since", BigInteger),
     UniqueConstraint("source_id", "path", "generation"),

@@ -32,8 +32,8 @@ _RECORDINGS: Final = (
         upload.c.talk_ids,
         upload.c.operation_id,
         upload.c.operation,
-        upload.c.size.label("sent_size"),
-        upload.c.sha256.label("sent_sha256"),
+        upload.c.size.label("accepted_size"),
+        upload.c.sha256.label("accepted_sha256"),
     )
     .join(source, source.c.id == recording.c.source_id)
     .outerjoin(upload, _ACCEPTED)
@@ -309,7 +309,7 @@ def _view(row: Row[*tuple[Any, ...]]) -> RecordingView:
         rate=row.rate,
         duration_seconds=row.duration_seconds,
         payload=PayloadKind(row.payload),
-        sent=Content(row.sent_size, row.sent_sha256) if row.sent_sha256 else None,
+        sent=Content(row.accepted_size, row.accepted_sha256) if row.accepted_sha256 else None,
         connection_id=row.connection_id,
         method=row.method,
         fields=json.loads(row.fields),

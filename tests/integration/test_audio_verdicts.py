@@ -18,7 +18,7 @@ from ingest.failures import Moment
 from ingest.speechsense.emulator import Fault
 from tests.support.audio import wav, wav_header
 from tests.support.emulator import EmulatorProcess
-from tests.support.service import Site
+from tests.support.service import GIVEN, Site
 
 DAY = {"TEST_CLOCK_OFFSET_SECONDS": "86500"}
 WHOLE = wav(seconds=2.0, seed=3)
@@ -114,6 +114,83 @@ def test_p2_a_copy_of_what_was_mended_is_a_duplicate(site: Site, emulator: Emula
     os.utime(site.folder / "one.wav")  # its times change, its content does not
     site.once()
     assert len(site.badges(emulator.store)) == 1
+
+
+@pytest.mark.parametrize("content", [STREAMED, IN_PROGRESS], ids=["streamed", "in progress"])
+def test_p2_a_header_that_is_filled_in_after_it_was_sent_mended_sends_nothing_again(
+    site: Site, emulator: EmulatorProcess, content: bytes
+) -> None:
+    site.drop("one.wav", content)
+    site.once()
+    site.once(environment=DAY)
+    assert verdict(site, "one.wav") == ("done", None)
+    site.drop("one.wav", WHOLE)
+    site.drop("copy.wav", WHOLE)
+    site.once()
+    site.once()
+    assert verdict(site, "copy.wav") == ("duplicate", None)
+    assert len(site.badges(emulator.store)) == 1
+    assert len(site.rows()) == 2
+    site.drop("one.wav", wav(seconds=1.0, seed=8))
+    site.once()
+    assert len(site.badges(emulator.store)) == 2
+
+
+def test_p1_what_was_sent_after_its_day_can_be_sent_again_without_another(site: Site, tmp_path: Path) -> None:
+    faults = [
+        Fault(moment=Moment.LAST_BYTE_LET_GO, code="UNAVAILABLE", match="client-lost", times=1),
+        Fault(moment=Moment.BEFORE_FIRST_BYTE, code="INVALID_ARGUMENT", match="client-refused", times=1),
+    ]
+    with EmulatorProcess(tmp_path / "faulty", faults=faults) as emulator:
+        site.address = emulator.address
+        site.configure()
+        site.drop("lost.wav", IN_PROGRESS, {**GIVEN, "client_id": "client-lost"})
+        site.drop("refused.wav", opened(wav(seconds=1.0, seed=6), 0), {**GIVEN, "client_id": "client-refused"})
+        site.once()
+        site.once(environment=DAY, code=1)
+        assert {name: row["status"] for name, row in site.rows().items()} == {
+            "lost.wav": "unconfirmed",
+            "refused.wav": "failed",
+        }
+        site.ingest("retry", "--all", environment=DAY)
+        site.ingest("retry", str(site.row("lost.wav")["id"]), "--accept-duplicates", environment=DAY)
+        site.once(environment=DAY)
+        assert set(site.statuses().values()) == {"done"}
+        assert received(site, emulator, "lost.wav") == WHOLE
+
+
+def test_p3_a_retry_does_not_cut_the_wait_for_open_sizes_short(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source={"settle_seconds": 0.2})
+    site.drop("one.wav", STREAMED, {"operator_name": "Operator One"})
+    site.once(code=1)
+    assert verdict(site, "one.wav") == ("failed", "metadata_key_missing")
+    site.drop("one.wav", None)
+    site.ingest("retry", "--all")
+    assert verdict(site, "one.wav") == ("incomplete", "changing")
+    assert "ten times settle_seconds" in site.row("one.wav")["detail"]
+    site.once()
+    assert received(site, emulator, "one.wav") == WHOLE
+
+
+def test_p1_a_retry_of_what_is_cut_off_does_not_begin_another_day(site: Site) -> None:
+    site.drop("one.wav", WHOLE[:-1000])
+    site.once()
+    site.once(environment=DAY, code=1)
+    site.ingest("retry", "--all", environment=DAY)
+    assert verdict(site, "one.wav") == ("failed", "audio_truncated")
+
+
+def test_p3_time_away_does_not_count(site: Site, emulator: EmulatorProcess) -> None:
+    file = site.drop("one.wav", IN_PROGRESS)
+    site.once()
+    file.rename(site.place / "aside.wav")
+    site.once()
+    assert verdict(site, "one.wav")[1] in {"missing", "audio_missing"}
+    (site.place / "aside.wav").rename(file)
+    site.once(environment=DAY)
+    assert verdict(site, "one.wav") == UNFINISHED
+    site.once(environment={"TEST_CLOCK_OFFSET_SECONDS": "173100"})
+    assert received(site, emulator, "one.wav") == WHOLE
 
 
 def test_p3_a_recording_in_progress_waits_a_day_and_is_sent_mended(site: Site, emulator: EmulatorProcess) -> None:

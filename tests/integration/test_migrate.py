@@ -8,16 +8,17 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingest.failures import StateUnusable, UsageFault
-from ingest.recording import Reason, Status
+from ingest.recording import Content, PayloadKind, Reason, Status
 from ingest.state.migrate import bring_to_newest, migrate
 from ingest.state.store import open_store
 from ingest.state.tables import SCHEMAS, metadata
-from tests.support.state import begin, known, new_database, only, pair, rows
+from tests.support.state import accepted, begin, known, mark, new_database, only, pair, rows
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_p4_each_step_back_and_forth_keeps_every_row(filled: Path) -> None:
         assert migrate(filled, schema) == schema
     with closing(sqlite3.connect(filled)) as raw:
         columns = {row[1] for row in raw.execute("PRAGMA table_info(recording)")}
-        assert not columns & {"fingerprint", "look_up_at", "payload", "audio_since"}
+        assert not columns & {"fingerprint", "look_up_at", "payload", "audio_since", "sent_sha256"}
         assert raw.execute("SELECT status, reason FROM recording").fetchall() == [("unconfirmed", "answer_lost")]
         assert raw.execute("SELECT recording_id, outcome FROM upload").fetchall() == [(1, "unknown")]
     assert migrate(filled) == SCHEMAS[-1]
@@ -123,6 +124,30 @@ def test_p3_the_way_back_leaves_nothing_that_the_older_program_would_send_half_o
         since = known(store, b"cut.wav").audio_since
     assert since is not None
     assert began <= since
+
+
+def test_p2_p3_the_way_back_with_work_under_way_and_up_again(filled: Path) -> None:
+    """What was being sent with its header mended and has no mark is not sent; what went out stays known."""
+    with open_store(filled) as store:
+        instance_id = begin(store)
+        store.arrivals.add([pair(b"under-way.wav", payload=PayloadKind.MENDED_HEADER)])
+        first, _ = store.deliveries.claim(instance_id, 10)
+        store.deliveries.closing(replace(mark(first), sent=Content(20, "sent"), file=Content(21, "file")))
+        done = replace(accepted(first, sha256="file"), sent_sha256="sent")
+        store.deliveries.settle([done])
+    with closing(sqlite3.connect(filled)) as raw, raw:
+        raw.execute("UPDATE recording SET payload = 'mended_header', size = 21 WHERE id = 1")
+    migrate(filled, "0002")
+    with closing(sqlite3.connect(filled)) as raw:
+        assert raw.execute("SELECT status FROM recording ORDER BY id").fetchall() == [("done",), ("incomplete",)]
+        last = raw.execute("SELECT from_status, to_status FROM history ORDER BY id DESC").fetchone()
+        assert last == ("sending", "incomplete")
+    migrate(filled)
+    with closing(sqlite3.connect(filled)) as raw:
+        columns = "size, sha256, file_size, file_sha256"
+        assert raw.execute(f"SELECT {columns} FROM upload").fetchall() == [(20, "sent", 21, "file")]
+        known_as = raw.execute("SELECT payload, sha256, sent_sha256, reason FROM recording ORDER BY id").fetchall()
+    assert known_as == [("mended_header", "file", "sent", None), ("file", None, None, "changing")]
 
 
 def made_by(file: Path) -> dict[str, str]:

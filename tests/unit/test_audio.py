@@ -128,7 +128,7 @@ def test_one_missing_byte_is_told_with_the_sizes(reason_of: Callable[[bytes], tu
     assert "promises 16000 bytes of audio and 15999 are there" in reason_of(wav()[:-1])[1]
 
 
-@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0x80000000])
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000, 0x7FFF0000, 0x7FFFFFFF, 0x80000000])
 def test_sizes_that_a_streaming_writer_never_fills_in_are_mended(
     size: int, facts_of: Callable[[bytes], AudioFacts]
 ) -> None:
@@ -160,6 +160,24 @@ def test_an_open_size_of_the_file_alone_is_mended_alone(facts_of: Callable[[byte
     facts = facts_of(whole[:4] + b"\xff\xff\xff\xff" + whole[8:])
     assert facts.extent is Extent.WHOLE
     assert facts.mend == HeaderMend(len(whole), (Patch(4, struct.pack("<I", len(whole) - 8)),))
+
+
+@pytest.mark.parametrize("name", [b"iXML", b"PEAK", b"LIST", b"junk"])
+def test_a_part_of_odd_length_may_lack_what_fills_it_up(name: bytes, facts_of: Callable[[bytes], AudioFacts]) -> None:
+    whole = wav()
+    parts = b"bext" + struct.pack("<I", 5) + b"12345" + name + struct.pack("<I", 4) + b"abcd"
+    assert facts_of(whole[:36] + parts + whole[36:]).duration_seconds == 1.0
+
+
+def test_what_a_header_cannot_say_is_too_long(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.wav"
+    path.write_bytes(wav_header(0))
+    for size, words in ((60 << 30, "longer than any recorder"), (5 << 30, "larger than a WAV header can say")):
+        os.truncate(path, size)
+        facts = looked_into(path)
+        with pytest.raises(RecordingFailure, match=words) as caught:
+            sendable(facts, given_up=True, max_hours=168)
+        assert caught.value.reason is Reason.AUDIO_TOO_LONG
 
 
 def test_longer_than_is_taken(facts_of: Callable[[bytes], AudioFacts]) -> None:

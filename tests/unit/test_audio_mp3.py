@@ -211,7 +211,6 @@ def test_p1_many_joined_files_are_walked_to_the_end(look: Look) -> None:
     "stated",
     [
         {"frames": 0},
-        {"frames": 0, "size": 0},
         {"frames": 0xFFFFFFFF},
         {"frames": 0xFFFFFFFF, "size": 0xFFFFFFFF},
         {"frames": 0xEEEEEEEE, "size": 10_000},
@@ -228,6 +227,27 @@ def test_p6_what_a_file_cannot_be_is_not_believed(stated: dict[str, int], look: 
     assert is_whole(look(stating(encoded(), **stated)), within=0.5)
     cut = stating(encoded(), **stated)[:-1]
     assert look(cut).extent is Extent.SHORT
+
+
+def test_p3_a_statement_that_is_not_filled_in_yet_is_waited_for(look: Look) -> None:
+    """ffmpeg writes zeros first, and the numbers when it is done."""
+    facts = look(stating(encoded(), frames=0, size=0))
+    assert (facts.extent, facts.mend) == (Extent.UNFILLED, None)
+    assert facts.duration_seconds == pytest.approx(5.0, abs=0.5)
+
+
+@pytest.mark.parametrize("zeros", [5_000, 32_768, 100_000])
+def test_p1_a_whole_file_may_be_padded_with_zeros(zeros: int, look: Look) -> None:
+    assert is_whole(look(encoded() + bytes(zeros)), within=0.1)
+
+
+def test_p3_a_hole_in_the_middle_is_told(look: Look) -> None:
+    """As a copy in pieces leaves it, which has its full size at once."""
+    content = without_statement(encoded(60.0))
+    middle = len(content) // 2
+    facts = look(content[:middle] + bytes(80_000) + content[middle + 80_000 :])
+    assert facts.extent is Extent.SHORT
+    assert "hole" in facts.shortfall
 
 
 def test_p6_more_audio_than_was_stated_counts(look: Look) -> None:

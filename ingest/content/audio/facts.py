@@ -43,6 +43,15 @@ class HeaderMend:
     size: int
     patches: tuple[Patch, ...]
 
+    def applied(self, block: bytes, offset: int) -> bytes:
+        """What goes out for `block`, which stands at `offset` in the file."""
+        patched = bytearray(block)
+        for patch in self.patches:
+            for position, byte in enumerate(patch.content, patch.offset - offset):
+                if 0 <= position < len(patched):
+                    patched[position] = byte
+        return bytes(patched[: max(0, self.size - offset)])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioFacts:

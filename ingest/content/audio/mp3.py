@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from ingest.content.audio.facts import AudioFacts, Extent, believable, damaged, unfinished
@@ -13,6 +14,7 @@ from ingest.content.audio.mp3_tags import after_tags, before_tags, is_cut_tag, i
 from ingest.content.audio.mp3_walk import walk
 from ingest.content.audio.others import inspect_other
 from ingest.content.audio.reading import HEAD_BYTES, AudioFile
+from ingest.content.audio.riff import is_riff
 from ingest.recording import Codec, Container
 
 _LEADING_FRAMES: Final = 4  # in a row, where something else stands before them
@@ -98,7 +100,10 @@ def _without_frames(file: AudioFile, start: int) -> AudioFacts:
         return AudioFacts(container=Container.MP3, codec=Codec.OTHER, name="MP3 of free format (it names no bitrate)")
     if start == 0 and not is_id3(file.head):
         raise damaged("This begins like MP3 and does not go on like it")
-    other = inspect_other(_Behind(file, start))
+    behind = _Behind(file, start)
+    if is_riff(behind.head):
+        return AudioFacts(container=Container.OTHER, codec=Codec.OTHER, name="WAV behind an ID3 tag")
+    other = inspect_other(behind)
     if other is not None:
         return other
     raise damaged("What follows the file's ID3 tag is not MP3")
@@ -112,6 +117,7 @@ def _facts(file: AudioFile, search: FrameSearch, start: int, other_bytes: int) -
         return None
     present = search.end - start
     stated = read_statement(block, first)
+    is_unfilled = stated is not None and stated.is_unfilled
     if stated is not None and not stated.believed(first.kind, present):
         stated = None
     if stated is not None and _is_exact(file, stated, start, present):
@@ -120,11 +126,17 @@ def _facts(file: AudioFile, search: FrameSearch, start: int, other_bytes: int) -
     if walked.other_bytes + other_bytes > walked.audio_bytes:
         return None
     shortfall = walked.shortfall
+    if walked.ends_reserved and (stated is None or walked.frames < (stated.frames or walked.frames + 1)):
+        shortfall = "The MP3 file ends in zeros: its space is reserved, and not all of it is written"
     if stated is not None and _is_short(file, stated, start, present, walked.frames):
         shortfall = "The MP3 file is shorter than its Xing or VBRI header says"
     elif not walked.frames and not shortfall:
         return unfinished("MP3", Container.MP3, "The MP3 file has no audio yet", Extent.EMPTY)
-    return _described(max(first.kind.channels, walked.channels), first.kind.rate, walked.seconds, shortfall)
+    facts = _described(max(first.kind.channels, walked.channels), first.kind.rate, walked.seconds, shortfall)
+    if is_unfilled and not shortfall:
+        shortfall = "The MP3 file's Xing header is not filled in yet"
+        return replace(facts, extent=Extent.UNFILLED, shortfall=shortfall)
+    return facts
 
 
 def _is_exact(file: AudioFile, stated: Statement, start: int, present: int) -> bool:

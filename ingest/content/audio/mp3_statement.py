@@ -37,6 +37,11 @@ class Statement:
             return None
         return max(0, self.frames * kind.samples - self.delay - self.padding) / kind.rate
 
+    @property
+    def is_unfilled(self) -> bool:
+        """Whether the numbers are 0, as ffmpeg writes them first; it fills them in when it is done."""
+        return self.frames == 0 and not self.size
+
     def believed(self, kind: Kind, present: int) -> bool:
         """Whether it can be true of a stream of this kind, of which `present` bytes are there."""
         if self.frames is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ingest.content.audio.frames import GREATEST_FRAME_BYTES, HEADER_BYTES, Kind, may_become_frame, read_frame
-from ingest.content.audio.mp3_search import RESERVED_BYTES, FrameSearch, ends_in_zeros
+from ingest.content.audio.mp3_search import GAP_BYTES, RESERVED_BYTES, FrameSearch, ends_in_zeros
 from ingest.content.audio.mp3_statement import read_statement
 from ingest.content.audio.mp3_tags import after_tags, is_cut_tag
 from ingest.content.audio.reading import AudioFile
@@ -20,7 +20,8 @@ _CHAIN_FRAMES: Final = 3
 class Walked:
     """What a walk has met. `frames` are those with audio, `seconds` is how long they last.
 
-    `audio_bytes` are frames, `other_bytes` neither frames nor tags. `shortfall`: a sentence about what shows that the
+    `audio_bytes` are frames, `other_bytes` neither frames nor tags. `ends_reserved`: more zeros are at the end than pad
+    a file. `shortfall`: a sentence about what shows that the
     file is not all there; empty where nothing does.
     """
 
@@ -29,6 +30,7 @@ class Walked:
     channels: int = 0
     audio_bytes: int = 0
     other_bytes: int = 0
+    ends_reserved: bool = False
     shortfall: str = ""
 
 
@@ -105,7 +107,9 @@ class _Walk:
         if size - behind < HEADER_BYTES and may_become_frame(self._file.at(behind, size - behind)):
             self._walked.shortfall = "The MP3 file ends in the middle of a frame"
         elif size - position > RESERVED_BYTES and ends_in_zeros(self._file, size, RESERVED_BYTES):
-            self._walked.shortfall = "The MP3 file ends in zeros: its space is reserved, and not all of it is written"
+            self._walked.ends_reserved = True
+        elif end - behind > GAP_BYTES and not any(self._file.at(behind, GAP_BYTES)):
+            self._walked.shortfall = "The MP3 file has a hole of zeros in the middle: not all of it is written"
         elif end - behind > RESERVED_BYTES or any(self._file.at(behind, end - behind)):
             self._walked.other_bytes += end - behind
         return None

@@ -18,8 +18,14 @@ _FORMAT_BYTES: Final = 40
 _W64_GUID: Final = bytes.fromhex("2e91cf11a5d628db04c10000")
 _RIFF_SIZE_AT: Final = 4
 _MAX_SIZE: Final = 0xFFFFFFFF
-# What streaming writers leave: all ones (ffmpeg), 2 GiB less a page (sox), 2 GiB (arecord); some less the header.
-_STREAMED: Final = (range(0xFFFFFF00, 0x1_0000_0000), range(0x7FFFF000, 0x7FFFF100), range(0x7FFFFF00, 0x8000_0001))
+# What streaming writers leave: all ones (ffmpeg), 2 GiB less a page (sox) or less 64 kB (GStreamer), 2 GiB (arecord);
+# some less or with the header.
+_STREAMED: Final = (
+    range(0xFFFFFF00, 0x1_0000_0000),
+    range(0x7FFFFF00, 0x8000_0001),
+    range(0x7FFFF000, 0x7FFFF100),
+    range(0x7FFF0000, 0x7FFF0100),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +122,9 @@ class _Walk:
         """The part at `position`, or just before it where a writer forgot to fill up an odd one; None at the end."""
         dialect = self._dialect
         header = self._file.at(position, dialect.part_bytes)
-        if odd and header[:4] not in _KNOWN_PARTS:
+        if odd and not self._is_likely(header, position):
             before = self._file.at(position - 1, dialect.part_bytes)
-            if before[:4] in _KNOWN_PARTS:
+            if self._is_likely(before, position - 1):
                 position, header = position - 1, before
         if len(header) < dialect.part_bytes:
             return None
@@ -126,6 +132,12 @@ class _Walk:
         if dialect.counts_itself:
             length = max(0, length - dialect.part_bytes)
         return _Part(header[:4], position + dialect.part_bytes, length)
+
+    def _is_likely(self, header: bytes, position: int) -> bool:
+        """Whether a part begins here: a name in letters, and a length that fits (the audio's may be open)."""
+        name, length = header[:4], int.from_bytes(header[self._dialect.id_bytes :], self._dialect.order)
+        fits = name == b"data" or position + len(header) + length <= self._file.size + 1
+        return len(header) == self._dialect.part_bytes and name.isascii() and name.decode().isprintable() and fits
 
     def _take(self, part: _Part) -> None:
         if part.name == b"fmt ":
@@ -205,9 +217,6 @@ class _Walk:
         if data is not None:
             patches.append(Patch(data.at - 4, length.to_bytes(4, "little")))
         return HeaderMend(size, tuple(patches))
-
-
-_KNOWN_PARTS: Final = frozenset({b"fmt ", b"data", b"LIST", b"fact", b"bext", b"cue ", b"id3 ", b"ID3 ", b"JUNK"})
 
 
 def _is_streamed(size: int) -> bool:

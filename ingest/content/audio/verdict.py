@@ -24,12 +24,7 @@ def payload_kind(facts: AudioFacts, takes: MethodFacts, rules: AudioSettings, *,
     _require_format(facts, takes)
     if facts.extent in {Extent.EMPTY, Extent.SHORT} or (facts.extent is Extent.UNFILLED and not given_up):
         raise _not_whole(facts, given_up=given_up)
-    if (facts.duration_seconds or 0) > rules.max_hours * 3600:
-        raise RecordingFailure(
-            Reason.AUDIO_TOO_LONG,
-            f"The audio lasts {_clock(facts.duration_seconds or 0)} h; at most {rules.max_hours:g} hours are taken.",
-            "Set the recorder to shorter files, or raise audio.max_hours if support has raised the quota.",
-        )
+    _require_length(facts, rules)
     return PayloadKind.MENDED_HEADER if facts.mend is not None and rules.mend_header else PayloadKind.FILE
 
 
@@ -47,6 +42,22 @@ def _require_format(facts: AudioFacts, takes: MethodFacts) -> None:
             f"The audio has {facts.channels} channels; {takes.rpc} takes {takes.channels}.",
             "Set the recorder to one channel, or give this source a method that fits.",
         )
+
+
+def _require_length(facts: AudioFacts, rules: AudioSettings) -> None:
+    if facts.duration_seconds is None:
+        lasts = "The audio lasts longer than any recorder writes"
+    elif facts.duration_seconds > rules.max_hours * 3600:
+        lasts = f"The audio lasts {_clock(facts.duration_seconds)} h"
+    elif facts.extent in {Extent.STREAMED, Extent.UNFILLED} and facts.container is Container.WAV and not facts.mend:
+        lasts = "The audio is larger than a WAV header can say"
+    else:
+        return
+    raise RecordingFailure(
+        Reason.AUDIO_TOO_LONG,
+        f"{lasts}; at most {rules.max_hours:g} hours are taken.",
+        "Set the recorder to shorter files, or raise audio.max_hours if support has raised the quota.",
+    )
 
 
 def _not_whole(facts: AudioFacts, *, given_up: bool) -> RecordingFailure | RecordingIncomplete:
