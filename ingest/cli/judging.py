@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from ingest.failures import NotDelivered
 from ingest.intake.judge import arrival_of, judge, open_sizes
-from ingest.intake.look import Finding, look, look_outside
-from ingest.intake.recognition import is_given_up
+from ingest.intake.look import Finding, Look, look, look_outside
+from ingest.intake.recognition import is_given_up, unchanged_for
 from ingest.intake.settling import PATIENCE
 from ingest.recording import Arrival, Known, Reason, Status
 from ingest.settings import Settings, SourceSettings
@@ -38,10 +38,17 @@ def judged_now(settings: Settings, view: RecordingView, known: Known | None) -> 
         return replace(gone, reason=Reason.MISSING, detail=detail, metadata_path=view.metadata_path)
     if not seen.is_candidate:
         raise NotDelivered(f"The file is {seen.finding.value} now.", "Correct the patterns of its source.")
-    # What went out once had waited for its writer long enough.
-    over = view.may_exist or (known is not None and known.id == view.id and is_given_up(settings.audio, known, seen))
+    if known is not None and known.id != view.id:
+        known = None
+    over = view.may_exist or is_given_up(settings.audio, known, seen)
     judged = judge(source, settings.audio, seen, None, given_up=over)
-    if judged.streamed and not over:
-        waits = open_sizes(source.settle_seconds * PATIENCE)
-        return replace(judged, status=Status.INCOMPLETE, reason=waits.reason, detail=str(waits))
-    return judged
+    return judged if over else with_patience(source, judged, known, seen)
+
+
+def with_patience(source: SourceSettings, judged: Arrival, known: Known | None, seen: Look) -> Arrival:
+    """`judged`, or that it has to wait: its open sizes say that it may still be written, and only quiet tells."""
+    quiet_seconds = source.settle_seconds * PATIENCE
+    if judged.status is not Status.PENDING or not judged.streamed or unchanged_for(quiet_seconds, known, seen):
+        return judged
+    waits = open_sizes(quiet_seconds)
+    return replace(judged, status=Status.INCOMPLETE, reason=waits.reason, detail=str(waits))

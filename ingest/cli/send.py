@@ -13,7 +13,7 @@ import click
 
 from ingest import __version__
 from ingest.cli.common import config_option, log_to_stderr, settings_of, store_of
-from ingest.cli.judging import source_named
+from ingest.cli.judging import source_named, with_patience
 from ingest.cli.places import outside, place
 from ingest.cli.progress import showing
 from ingest.console.words import path_shown
@@ -100,7 +100,8 @@ def _recorded(
             seen = look(source, path)
         if not seen.is_candidate:
             raise NotDelivered(f"It is not sent: {seen.finding.value}.", "Name an audio file that can be read.")
-        store.arrivals.add([judge(source, settings.audio, seen, known)])
+        judged = judge(source, settings.audio, seen, known)
+        store.arrivals.add([with_patience(source, judged, known, seen)])
         known = store.arrivals.known(source.name, [path]).get(path)
     if known is None:
         raise NotDelivered("The recording could not be written to the state.", "Try again.")
@@ -166,6 +167,8 @@ def _say(view: RecordingView) -> int:
         return 0
     reason = f" ({view.reason.value})" if view.reason else ""
     told = f"Recording {view.id} is {view.status.value}{reason}. {view.detail or ''}".rstrip()
+    if view.status is Status.INCOMPLETE and view.path.startswith(b"/"):
+        told += " It lies in no source: run `ingest send` again then."
     if view.status is Status.PENDING:
         told += " A running service tries it again by itself."
     click.echo(told, err=True)

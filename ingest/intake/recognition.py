@@ -25,7 +25,12 @@ def audio_decides(known: Known) -> bool:
 
 
 def is_given_up(rules: AudioSettings, known: Known | None, look: Look) -> bool:
-    """Whether the audio has been as `look` finds it for so long, by our clock, that nothing more will come.
+    """Whether the audio has been as `look` finds it for so long that nothing more will come."""
+    return unchanged_for(rules.give_up_seconds, known, look)
+
+
+def unchanged_for(seconds: float, known: Known | None, look: Look) -> bool:
+    """Whether the audio is known to have been as `look` finds it for so long, by our clock.
 
     Never by the file's own times: copies keep old ones, and shares have other clocks.
     """
@@ -33,7 +38,7 @@ def is_given_up(rules: AudioSettings, known: Known | None, look: Look) -> bool:
         return False
     if known.reason is Reason.MISSING:
         return False  # nobody saw what became of it meanwhile
-    return clock.now() - known.audio_since >= clock.microseconds(rules.give_up_seconds)
+    return clock.now() - known.audio_since >= clock.microseconds(seconds)
 
 
 def unchanged(rules: AudioSettings, known: Known, look: Look) -> bool:

@@ -18,9 +18,7 @@ from ingest.recording import Container
 HEAD_BYTES: Final = 65_536
 BADGES_FILE: Final = "badges.jsonl"
 OPEN_LENGTHS: Final = 0x7FFF_F000
-MPEG_SYNC: Final = 0xE0
-LAYER_MASK: Final = 0x06
-LAYER_III: Final = 0x02
+_NO_MP3: Final = (b"RIFF", b"RF64", b"OggS", b"fLaC", b"FORM", b"<")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +66,13 @@ class Reception:
             view = view[os.write(self._descriptor, view) :]
 
     def fits_container(self) -> bool:
-        """Whether the first bytes are what the announced container begins with."""
+        """Whether the first bytes can be those of the announced container.
+
+        What SpeechSense makes of bytes before the first MP3 frame is not documented: only other containers are none.
+        """
         if self._container is Container.WAV:
             return self._head[:4] in {b"RIFF", b"RF64"} and self._head[8:12] == b"WAVE"
-        return self._head[:3] == b"ID3" or (
-            len(self._head) > 1
-            and self._head[0] == 0xFF
-            and self._head[1] & MPEG_SYNC == MPEG_SYNC
-            and self._head[1] & LAYER_MASK == LAYER_III
-        )
+        return not self._head.startswith(_NO_MP3)
 
     def missing(self) -> int | None:
         """How many bytes fewer than its header promises have come; None where the header promises nothing."""

@@ -172,6 +172,23 @@ def test_p3_a_retry_does_not_cut_the_wait_for_open_sizes_short(site: Site, emula
     assert received(site, emulator, "one.wav") == WHOLE
 
 
+def test_p3_send_waits_for_open_sizes_too_until_they_have_been_quiet(
+    site: Site, emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    site.configure(source={"settle_seconds": 30})
+    (tmp_path / "outside").mkdir()
+    inside = site.drop("one.wav", STREAMED)
+    outside = site.drop("two.wav", opened(wav(seconds=1.0, seed=12), 0xFFFFFFFF), folder=tmp_path / "outside")
+    for file in (inside, outside):
+        told = site.ingest("send", str(file), code=1).stderr
+        assert "ten times settle_seconds" in told
+        assert ("run `ingest send` again" in told) == (file is outside)
+    assert site.badges(emulator.store) == []
+    for file in (inside, outside):
+        site.ingest("send", str(file), environment={"TEST_CLOCK_OFFSET_SECONDS": "301"})
+    assert len(site.badges(emulator.store)) == 2
+
+
 def test_p1_a_retry_of_what_is_cut_off_does_not_begin_another_day(site: Site) -> None:
     site.drop("one.wav", WHOLE[:-1000])
     site.once()

@@ -183,7 +183,7 @@ def test_what_a_header_cannot_say_is_too_long(tmp_path: Path) -> None:
 def test_longer_than_is_taken(facts_of: Callable[[bytes], AudioFacts]) -> None:
     hour = replace(facts_of(wav()), duration_seconds=3600.0)
     assert sendable(hour, max_hours=1) is PayloadKind.FILE
-    with pytest.raises(RecordingFailure, match="lasts 1:01 h; at most 1 hours") as caught:
+    with pytest.raises(RecordingFailure, match="lasts 1:01:00; at most 1 hours") as caught:
         sendable(replace(hour, duration_seconds=3660.0), max_hours=1)
     assert caught.value.reason is Reason.AUDIO_TOO_LONG
 

@@ -250,6 +250,13 @@ def test_p3_a_hole_in_the_middle_is_told(look: Look) -> None:
     assert "hole" in facts.shortfall
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 30, 200])
+def test_p3_what_is_joined_to_a_file_that_states_its_size_may_be_cut(cut: int, look: Look) -> None:
+    first = encoded()
+    assert look(first + encoded(4.0)[:cut]).extent is Extent.SHORT
+    assert look(first + without_statement(encoded(4.0))[:cut]).extent is Extent.SHORT
+
+
 def test_p6_more_audio_than_was_stated_counts(look: Look) -> None:
     """As a recorder leaves it that appends to a finished file."""
     assert is_whole(look(encoded() + without_statement(encoded(30.0))), 35.0, within=0.5)

@@ -143,7 +143,11 @@ def _is_exact(file: AudioFile, stated: Statement, start: int, present: int) -> b
     """Whether what is there is as long as was stated, so that it need not be walked."""
     if stated.frames is None or stated.size is None:
         return False
-    return 0 <= present - stated.size <= GREATEST_FRAME_BYTES and not _is_unwritten(file, start + stated.size)
+    end = start + stated.size
+    if not 0 <= present - stated.size <= GREATEST_FRAME_BYTES or _is_unwritten(file, end):
+        return False
+    behind = file.at(end, HEADER_BYTES)  # of what is joined to it, or of a tag that more audio is to follow
+    return not (read_frame(behind) or is_id3(behind) or (0 < len(behind) < HEADER_BYTES and may_become_frame(behind)))
 
 
 def _is_unwritten(file: AudioFile, end: int) -> bool:

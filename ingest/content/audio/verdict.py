@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from ingest.content.audio.facts import AudioFacts, Extent
@@ -11,7 +12,9 @@ from ingest.recording import Container, PayloadKind, Reason
 from ingest.settings import AudioSettings
 
 _TAKEN: Final = "SpeechSense takes WAV with 16-bit PCM, and MP3: set the recorder so, or convert the file."
-_WRITING: Final = "It is judged again as soon as the recorder goes on."
+_WRITING: Final = (
+    "It is judged again as soon as it changes; what has not changed for audio.give_up_seconds is decided as it is."
+)
 _WHOLE: Final = "Put the whole recording in its place, or take it out with `ingest skip`."
 
 
@@ -48,7 +51,7 @@ def _require_length(facts: AudioFacts, rules: AudioSettings) -> None:
     if facts.duration_seconds is None:
         lasts = "The audio lasts longer than any recorder writes"
     elif facts.duration_seconds > rules.max_hours * 3600:
-        lasts = f"The audio lasts {_clock(facts.duration_seconds)} h"
+        lasts = f"The audio lasts {_clock(facts.duration_seconds)}"
     elif facts.extent in {Extent.STREAMED, Extent.UNFILLED} and facts.container is Container.WAV and not facts.mend:
         lasts = "The audio is larger than a WAV header can say"
     else:
@@ -68,5 +71,6 @@ def _not_whole(facts: AudioFacts, *, given_up: bool) -> RecordingFailure | Recor
 
 
 def _clock(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60}:{minutes % 60:02}"
+    """Hours, minutes and seconds, rounded up: it is told only where it is too much."""
+    whole = math.ceil(seconds)
+    return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"
