@@ -87,6 +87,10 @@ class _Walk:
                 break
         return frames, position
 
+    def _is_hole(self, position: int) -> bool:
+        block, at = self._search.window(position, GAP_BYTES)  # which the search has just read
+        return not any(block[at : at + GAP_BYTES])
+
     def _next(self, position: int) -> int | None:
         """Where the next chain begins after one that ended at `position`; None where there is none."""
         end, size = self._search.end, self._file.size
@@ -108,7 +112,7 @@ class _Walk:
             self._walked.shortfall = "The MP3 file ends in the middle of a frame"
         elif size - position > RESERVED_BYTES and ends_in_zeros(self._file, size, RESERVED_BYTES):
             self._walked.ends_reserved = True
-        elif end - behind > GAP_BYTES and not any(self._file.at(behind, GAP_BYTES)):
+        elif end - behind > GAP_BYTES and self._is_hole(behind):
             self._walked.shortfall = "The MP3 file has a hole of zeros in the middle: not all of it is written"
         elif end - behind > RESERVED_BYTES or any(self._file.at(behind, end - behind)):
             self._walked.other_bytes += end - behind
