@@ -43,6 +43,20 @@ class Duplicates(StrEnum):
     SEND = "send"
 
 
+class OtherKeys(StrEnum):
+    """What happens to keys that neither `rename` nor `required` nor `defaults` names."""
+
+    SEND = "send"
+    DROP = "drop"
+
+
+class LongValues(StrEnum):
+    """What happens to a value that is longer than SpeechSense takes."""
+
+    FAIL = "fail"
+    CUT = "cut"
+
+
 class AfterUpload(StrEnum):
     """What happens to the files of a delivered recording."""
 
@@ -89,13 +103,22 @@ class StateSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataSettings:
-    """Where a recording's metadata comes from and what must be in it."""
+    """Where a recording's metadata comes from and what must be in it.
+
+    `rename` may lead into nested JSON with dots; `values` are by the connection's key. `date_formats` are strptime's,
+    or `epoch`; `time_zone` is one of the IANA database, None this server's.
+    """
 
     sidecar: tuple[str, ...] = ("{stem}.json", "{name}.json")
     required: tuple[str, ...] = ("operator_name", "operator_id", "client_name", "client_id", "date", "language")
     defaults: dict[str, str] = field(default_factory=lambda: {"language": "ru-RU"})
     rename: dict[str, str] = field(default_factory=dict)
+    values: dict[str, dict[str, str]] = field(default_factory=dict)
+    other_keys: OtherKeys = OtherKeys.SEND
+    date_formats: tuple[Annotated[str, MinLen(1)], ...] = ()
+    time_zone: Annotated[str, MinLen(1)] | None = None
     max_value_bytes: Annotated[int, Ge(1), Le(1_048_576)] = 1024
+    long_values: LongValues = LongValues.FAIL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ingest.config import schema
+from ingest.config.dates import check_dates
 from ingest.config.draft import Draft
 from ingest.config.problems import Location, dotted
 from ingest.intake.pairing import Pairing
@@ -39,6 +40,7 @@ def check(draft: Draft) -> None:
         _sidecars,
         _folders,
         _look_ups,
+        _metadata_dates,
         _retry,
     ):
         rule(draft)
@@ -253,6 +255,11 @@ def _metadata_keys(draft: Draft, source: Location) -> Iterator[tuple[str, list[o
             yield home, list(found.values() if home == "rename" else found)
         elif isinstance(found, list | tuple):
             yield home, list(found)
+
+
+def _metadata_dates(draft: Draft) -> None:
+    for source in _sources(draft):
+        check_dates(draft, (*source, "metadata"))
 
 
 def _retry(draft: Draft) -> None:

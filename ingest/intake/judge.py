@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import Final
 
-from ingest.content import sidecar
 from ingest.content.audio import AudioFacts, Extent, inspect, payload_kind
 from ingest.content.fingerprint import fingerprint, sample
+from ingest.content.metadata import read_fields
 from ingest.content.opening import Tree, read_failed
 from ingest.failures import RecordingFailure, RecordingIncomplete
 from ingest.intake.look import Finding, Look
@@ -182,13 +182,13 @@ def _contents(
 
 def _fields(source: SourceSettings, look: Look, tree: Tree) -> dict[str, str]:
     if look.metadata_path is None:
-        return sidecar.read_fields(None, source.metadata)
+        return read_fields(None, source.metadata)
     try:
         opened = _Opened(look.metadata_path, look.sidecar, tree)
     except (RecordingFailure, RecordingIncomplete) as failure:
         raise type(failure)(failure.reason, f"About the metadata file: {failure.sentence}", failure.mend) from None
     with closing(opened):
-        return sidecar.read_fields(opened.descriptor, source.metadata)
+        return read_fields(opened.descriptor, source.metadata)
 
 
 class _Opened:

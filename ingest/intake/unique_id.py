@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Final
 
-from ingest.content.sidecar import MAX_ENTRIES
+from ingest.content.metadata import MAX_ENTRIES
 from ingest.failures import RecordingFailure
 from ingest.recording import Arrival, Reason
 from ingest.settings import SourceSettings

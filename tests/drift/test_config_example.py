@@ -104,7 +104,7 @@ def test_a_key_that_the_example_lacks_is_noticed(path: tuple[str, ...]) -> None:
 
 
 def test_the_example_names_no_key_that_there_is_not() -> None:
-    free = {("sources", "metadata", "defaults"), ("sources", "metadata", "rename")}
+    free = {("sources", "metadata", name) for name in ("defaults", "rename", "values")}
     known = {path for path, _ in places(Settings)}
 
     assert {path for path in named(EXAMPLE.read_text()) - known if path[:-1] not in free} == set()
@@ -148,4 +148,4 @@ def test_every_other_choice_of_the_example_loads_in_its_place(tmp_path: Path) ->
         file.write_text(re.sub(r"endpoint: \S+:443", "endpoint: localhost:1", choice) if plaintext else choice)
         load(file, {})
 
-    assert len(choices) == 15
+    assert len(choices) == 21

@@ -12,7 +12,7 @@ import pytest
 
 from ingest import failures
 from ingest.cli.main import COMMANDS, _exit_code
-from ingest.content.sidecar import read_fields
+from ingest.content.metadata import read_fields
 from ingest.recording import Reason, Status
 from ingest.settings import MetadataSettings
 

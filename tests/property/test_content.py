@@ -5,7 +5,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.content.sidecar import read_fields
+from ingest.content.metadata import read_fields
 from ingest.failures import RecordingFailure
 from ingest.settings import MetadataSettings
 

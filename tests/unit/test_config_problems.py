@@ -54,6 +54,12 @@ KEYS: list[Row] = [
 
 LOOK_UP = "look_up: {organization_id: a, space_id: b, project_id: c"
 SOURCE: list[Row] = [
+    ("metadata: {time_zone: §Moscow}", "metadata.time_zone", "no time zone that … such as Europe/Moscow"),
+    ('metadata: {time_zone: §"../UTC"}', "metadata.time_zone", "no time zone that"),
+    ('metadata: {date_formats: [epoch, §"%d.%m %H:%M"]}', "metadata.date_formats.1", "no format … %d.%m.%Y"),
+    ('metadata: {date_formats: [§"%d.%m.%Y %Q"]}', "metadata.date_formats.0", "no format"),
+    ("metadata: {values: {a: {b: §1}}}", "metadata.values.a.b", "must be text"),
+    ("metadata: {other_keys: §keep}", "metadata.other_keys", "must be `send` or `drop`"),
     ('scan_seconds: §"30"', "scan_seconds", "must be a number. Take the quotes away."),
     ('scan_seconds: §"${S:-5}"', "scan_seconds", "must be a number. Take the quotes away."),
     ("scan_seconds: §30s", "scan_seconds", "must be a number. Write digits alone: the unit"),

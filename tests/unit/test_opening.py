@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ingest.content.audio import inspect
+from ingest.content.metadata import read_fields
 from ingest.content.opening import Tree, lstat, open_regular, root_identity
-from ingest.content.sidecar import read_fields
 from ingest.failures import AttemptFailure, RecordingFailure, RecordingIncomplete, SourceUnavailable
 from ingest.recording import Reason
 from ingest.settings import MetadataSettings

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.content.sidecar import read_fields
+from ingest.content.metadata import read_fields
 from ingest.failures import RecordingFailure
 from ingest.recording import Reason
 from ingest.settings import MetadataSettings

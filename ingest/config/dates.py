@@ -1,0 +1,43 @@
+"""What must hold of a source's date formats and time zone: each broken rule becomes a problem of the draft."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from typing import Final
+
+from ingest.config.draft import Draft
+from ingest.config.problems import Location
+from ingest.content.metadata.dates import EPOCH
+
+_DIRECTIVES: Final = re.compile(r"%[aAwdbBmyYHIpMSfzZjcxX%]")
+_DATE: Final = re.compile(r"%[dj]")
+_YEAR: Final = re.compile(r"%[yYcx]")
+
+
+def check_dates(draft: Draft, metadata: Location) -> None:
+    """Adds a problem for a time zone that is not known, and for each format that strptime would not take."""
+    zone = draft.text((*metadata, "time_zone"))
+    if zone is not None and not _is_zone(zone):
+        mend = (
+            "Write a name such as Europe/Moscow (the system package tzdata has them), or null for that of this server."
+        )
+        draft.report((*metadata, "time_zone"), "is no time zone that this machine knows.", mend)
+    for index in range(draft.length((*metadata, "date_formats"))):
+        written = draft.text((*metadata, "date_formats", index))
+        if written is not None and written != EPOCH and not _is_format(written):
+            mend = f"Write it like %d.%m.%Y %H:%M:%S, or {EPOCH} for seconds since 1970."
+            draft.report((*metadata, "date_formats", index), "is no format of a date with its year.", mend)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def _is_format(written: str) -> bool:
+    names_day = bool(_YEAR.search(written)) and bool(_DATE.search(written) or "%c" in written or "%x" in written)
+    return names_day and "%" not in _DIRECTIVES.sub("", written)

@@ -1,0 +1,44 @@
+"""The faults of metadata and how they are told: keys, never values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from ingest.failures import RecordingFailure
+from ingest.recording import Reason
+
+_SEVERITY: Final = (Reason.METADATA_INVALID, Reason.METADATA_KEY_MISSING, Reason.METADATA_VALUE_INVALID)
+_MEND: Final = "Correct the sidecar; it is judged again as soon as it changes."
+_KEYS_NAMED: Final = 10
+_KEY_LENGTH: Final = 40
+
+
+class Fault(NamedTuple):
+    """One fault; `phrase` becomes a part of the sentence."""
+
+    reason: Reason
+    phrase: str
+
+
+class Broken(ValueError):
+    """The text is not the JSON we take; the argument is a phrase without the sidecar's data."""
+
+
+def failure(faults: Sequence[Fault]) -> RecordingFailure:
+    """One failure that tells all of them, under the reason that weighs most."""
+    reason = min((fault.reason for fault in faults), key=_SEVERITY.index)
+    phrases = "; ".join(fault.phrase for fault in faults)
+    return RecordingFailure(reason, f"The metadata cannot be sent: {phrases}.", _MEND)
+
+
+def named(keys: Iterable[str]) -> str:
+    """`“a”, “b” and 3 more`: keys are hostile, so they are shortened and cleaned."""
+    names = [f"“{_clean(key)}”" for key in keys]
+    more = len(names) - _KEYS_NAMED
+    return ", ".join(names[:_KEYS_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _clean(key: str) -> str:
+    cleaned = "".join(character if character.isprintable() else "�" for character in key[: _KEY_LENGTH + 1])
+    return cleaned if len(cleaned) <= _KEY_LENGTH else cleaned[:_KEY_LENGTH] + "…"

@@ -1,0 +1,138 @@
+"""Makes a recording's metadata of what was given: renamed, translated, filled up and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from ingest.content.metadata.dates import as_iso
+from ingest.content.metadata.faults import Broken, Fault, failure, named
+from ingest.content.metadata.json_sidecar import parse, read
+from ingest.content.metadata.nesting import picked
+from ingest.recording import Reason
+from ingest.settings import LongValues, MetadataSettings, OtherKeys
+
+MAX_ENTRIES: Final = 200  # per connection; source: SpeechSense documentation, limits (2026-07)
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def read_fields(sidecar: int | bytes | None, settings: MetadataSettings) -> dict[str, str]:
+    """The metadata of one recording, as it will be sent.
+
+    `sidecar` is an open descriptor or the bytes themselves; None where the source takes audio alone (then the
+    defaults are the fields). Raises RecordingFailure (METADATA_INVALID, METADATA_KEY_MISSING, METADATA_VALUE_INVALID)
+    whose one sentence names every fault, keys but never values; AttemptFailure where reading itself fails.
+    """
+    faults: list[Fault] = []
+    given = _wanted(picked(_given(sidecar), settings.rename), settings)
+    fields = _renamed(_scalars(given, faults), settings.rename, faults)
+    # a value that is there and wrong is one fault, not also a missing key
+    unusable = {settings.rename.get(key, key) for key, value in given.items() if value is not None} - fields.keys()
+    fields = {key: settings.values.get(key, {}).get(value, value) for key, value in fields.items()}
+    fields |= {key: value for key, value in settings.defaults.items() if key not in fields and key not in unusable}
+    missing = [key for key in settings.required if key not in fields and key not in unusable]
+    if missing:
+        faults.append(Fault(Reason.METADATA_KEY_MISSING, f"required keys that are missing: {named(missing)}"))
+    if settings.long_values is LongValues.CUT:
+        fields = {key: _cut(value, settings.max_value_bytes) for key, value in fields.items()}
+    _check_values(fields, settings.max_value_bytes, faults)
+    _write_date(fields, settings, faults)
+    if len(fields) > MAX_ENTRIES:
+        faults.append(Fault(Reason.METADATA_INVALID, f"it has {len(fields)} keys, SpeechSense takes {MAX_ENTRIES}"))
+    if faults:
+        raise failure(faults)
+    return fields
+
+
+def _given(sidecar: int | bytes | None) -> dict[str, object]:
+    if sidecar is None:
+        return {}
+    try:
+        return parse(read(sidecar) if isinstance(sidecar, int) else sidecar)
+    except Broken as broken:
+        raise failure([Fault(Reason.METADATA_INVALID, str(broken))]) from None
+
+
+def _wanted(given: dict[str, object], settings: MetadataSettings) -> dict[str, object]:
+    if settings.other_keys is OtherKeys.SEND:
+        return given
+    known: Collection[str] = {*settings.rename.values(), *settings.required, *settings.defaults}
+    return {key: value for key, value in given.items() if settings.rename.get(key, key) in known}
+
+
+def _scalars(given: dict[str, object], faults: list[Fault]) -> dict[str, str]:
+    scalars: dict[str, str] = {}
+    nested: list[str] = []
+    unwritable: list[str] = []
+    for key, value in given.items():
+        if not key or _CONTROL.search(key) or not _encodable(key):
+            unwritable.append(key)
+        elif isinstance(value, bool):
+            scalars[key] = "true" if value else "false"
+        elif isinstance(value, str):
+            scalars[key] = value
+        elif value is not None:
+            nested.append(key)
+    if unwritable:
+        phrase = f"keys that are empty or hold control characters: {named(unwritable)}"
+        faults.append(Fault(Reason.METADATA_INVALID, phrase))
+    if nested:
+        phrase = f"keys whose value is a list or an object: {named(nested)}"
+        faults.append(Fault(Reason.METADATA_VALUE_INVALID, phrase))
+    return scalars
+
+
+def _renamed(given: dict[str, str], rename: Mapping[str, str], faults: list[Fault]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    twice: dict[str, None] = {}
+    for key, value in given.items():
+        new = rename.get(key, key)
+        if new in fields:
+            twice[new] = None
+        fields[new] = value
+    if twice:
+        faults.append(Fault(Reason.METADATA_INVALID, f"keys that are given twice after renaming: {named(twice)}"))
+    return fields
+
+
+def _check_values(fields: dict[str, str], max_bytes: int, faults: list[Fault]) -> None:
+    wrong: dict[str, list[str]] = {}
+    for key, value in fields.items():
+        if not _encodable(value):
+            wrong.setdefault("text with half a character (a lone surrogate)", []).append(key)
+        elif _length(value) > max_bytes:
+            wrong.setdefault(f"longer than {max_bytes} bytes of UTF-8", []).append(key)
+        if _CONTROL.search(value):
+            wrong.setdefault("text with control characters", []).append(key)
+    for phrase, keys in wrong.items():
+        faults.append(Fault(Reason.METADATA_VALUE_INVALID, f"keys whose value is {phrase}: {named(keys)}"))
+
+
+def _write_date(fields: dict[str, str], settings: MetadataSettings, faults: list[Fault]) -> None:
+    if "date" not in fields:
+        return
+    written = as_iso(fields["date"], settings.date_formats, settings.time_zone)
+    if written is None:
+        phrase = "the key “date” is not ISO 8601 with a time zone (2026-03-01T09:30:00Z, +03:00 allowed)"
+        if settings.date_formats:
+            phrase += ", nor written in one of `date_formats`"
+        faults.append(Fault(Reason.METADATA_VALUE_INVALID, phrase))
+    else:
+        fields["date"] = written
+
+
+def _cut(value: str, max_bytes: int) -> str:
+    """The value, cut at a character where it is longer than SpeechSense takes."""
+    if _length(value) <= max_bytes or not _encodable(value):
+        return value
+    return value.encode()[:max_bytes].decode(errors="ignore")
+
+
+def _encodable(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

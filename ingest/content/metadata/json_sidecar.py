@@ -1,0 +1,75 @@
+"""Reads a JSON sidecar: bounded and strict. Numbers stay as they are written."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from ingest.content.metadata.faults import Broken, named
+from ingest.content.opening import read_failed
+
+MAX_BYTES: Final = 64 * 1024
+
+
+class Object(list[tuple[str, object]]):
+    """A JSON object as its pairs in the file's order, so that a duplicate key is seen."""
+
+
+def read(descriptor: int) -> bytes:
+    """What the open file holds, at most one byte more than is taken. Raises AttemptFailure (READ_FAILED)."""
+    blocks: list[bytes] = []
+    length = 0
+    try:
+        while length <= MAX_BYTES and (block := os.pread(descriptor, MAX_BYTES + 1 - length, length)):
+            blocks.append(block)
+            length += len(block)
+    except OSError as error:
+        raise read_failed(error) from None
+    return b"".join(blocks)
+
+
+def parse(content: bytes) -> dict[str, object]:
+    """The keys and values of a JSON object, of which inner objects are `Object`. Raises Broken."""
+    if len(content) > MAX_BYTES:
+        raise Broken(f"it is larger than {MAX_BYTES // 1024} KiB")
+    try:
+        text = content.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        raise Broken(f"it is not UTF-8 (byte {error.start})") from None
+    if not text.strip():
+        raise Broken("it is empty")
+    try:
+        parsed = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise Broken(f"it is not JSON (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise Broken("it is nested too deeply") from None
+    if not isinstance(parsed, Object):
+        raise Broken("it is not a JSON object with keys and values")
+    return _unique(parsed)
+
+
+def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice: dict[str, None] = {}
+        for key, _ in pairs:
+            if key in seen:
+                twice[key] = None
+            seen.add(key)
+        raise Broken(f"keys that stand in it more than once: {named(twice)}")
+    return found
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise Broken("it holds NaN or Infinity, which JSON does not have")
+
+
+# numbers stay as they are written
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=Object, parse_float=str, parse_int=str, parse_constant=_refuse_constant
+)

@@ -1,0 +1,39 @@
+"""Finds values inside nested JSON by dotted paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ingest.content.metadata.json_sidecar import Object
+
+
+def picked(given: dict[str, object], paths: Iterable[str]) -> dict[str, object]:
+    """`given` with the values that dotted `paths` lead to, under those paths.
+
+    A part of a path is a key, or a number for a place in a list (from 0). A key that is spelt like the whole path
+    goes first. What a path goes into is left out itself; of a key that is there twice, nothing is picked.
+    """
+    found = dict(given)
+    for path in paths:
+        if path in given or "." not in path:
+            continue
+        first, *rest = path.split(".")
+        if first not in given:
+            continue
+        if isinstance(given[first], Object | list):
+            found.pop(first, None)
+        value = given[first]
+        for part in rest:
+            value = _inside(value, part)
+        if value is not None:
+            found[path] = value
+    return found
+
+
+def _inside(value: object, part: str) -> object:
+    if isinstance(value, Object):
+        values = [inner for key, inner in value if key == part]
+        return values[0] if len(values) == 1 else None
+    if isinstance(value, list) and part.isascii() and part.isdecimal() and len(part) < 6 and int(part) < len(value):
+        return value[int(part)]
+    return None
