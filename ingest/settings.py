@@ -105,13 +105,15 @@ class StateSettings:
 class MetadataSettings:
     """Where a recording's metadata comes from and what must be in it.
 
-    `rename` may lead into nested JSON with dots; `values` are by the connection's key. `date_formats` are strptime's,
-    or `epoch`; `time_zone` is one of the IANA database, None this server's.
+    `file_name` are patterns with named groups for the audio's path, or names of presets; what they find fills what the
+    sidecar lacks. `rename` may lead into nested JSON with dots; `values` are by the connection's key.
+    `date_formats` are strptime's, or `epoch`; `time_zone` is one of the IANA database, None this server's.
     """
 
     sidecar: tuple[str, ...] = ("{stem}.json", "{name}.json")
     required: tuple[str, ...] = ("operator_name", "operator_id", "client_name", "client_id", "date", "language")
     defaults: dict[str, str] = field(default_factory=lambda: {"language": "ru-RU"})
+    file_name: tuple[Annotated[str, MinLen(1)], ...] = ()
     rename: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     other_keys: OtherKeys = OtherKeys.SEND

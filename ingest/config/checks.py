@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ingest.config import schema
-from ingest.config.dates import check_dates
 from ingest.config.draft import Draft
+from ingest.config.metadata import check_dates, check_file_names
 from ingest.config.problems import Location, dotted
 from ingest.intake.pairing import Pairing
 from ingest.intake.unique_id import UNIQUE_ID_BYTES
@@ -40,7 +40,7 @@ def check(draft: Draft) -> None:
         _sidecars,
         _folders,
         _look_ups,
-        _metadata_dates,
+        _metadata,
         _retry,
     ):
         rule(draft)
@@ -257,9 +257,10 @@ def _metadata_keys(draft: Draft, source: Location) -> Iterator[tuple[str, list[o
             yield home, list(found)
 
 
-def _metadata_dates(draft: Draft) -> None:
+def _metadata(draft: Draft) -> None:
     for source in _sources(draft):
         check_dates(draft, (*source, "metadata"))
+        check_file_names(draft, (*source, "metadata"))
 
 
 def _retry(draft: Draft) -> None:

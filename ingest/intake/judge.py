@@ -182,13 +182,13 @@ def _contents(
 
 def _fields(source: SourceSettings, look: Look, tree: Tree) -> dict[str, str]:
     if look.metadata_path is None:
-        return read_fields(None, source.metadata)
+        return read_fields(None, source.metadata, look.path)
     try:
         opened = _Opened(look.metadata_path, look.sidecar, tree)
     except (RecordingFailure, RecordingIncomplete) as failure:
         raise type(failure)(failure.reason, f"About the metadata file: {failure.sentence}", failure.mend) from None
     with closing(opened):
-        return read_fields(opened.descriptor, source.metadata)
+        return read_fields(opened.descriptor, source.metadata, look.path)
 
 
 class _Opened:

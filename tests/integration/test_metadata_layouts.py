@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from tests.support.audio import wav
 from tests.support.emulator import REPOSITORY, EmulatorProcess
 from tests.support.service import SOUND, Site
 
@@ -27,6 +28,49 @@ def shown(after: str) -> dict[str, object]:
     assert found, after
     assert len(found[1].splitlines()) < LONGEST
     return dict(yaml.safe_load(found[1]))
+
+
+def names(site: Site, emulator: EmulatorProcess) -> dict[str, dict[str, str]]:
+    """What arrived, by the file's path."""
+    badges = {badge.badge_id: dict(badge.fields) for badge in site.badges(emulator.store)}
+    return {path: badges[row["badge_id"]] for path, row in site.rows().items() if row["badge_id"]}
+
+
+def test_freepbx(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source=shown("The preset `freepbx` knows"))
+    called = {
+        "2026/03/01/out-5550001-201-20260301-093000-1772346600.12.wav": ("201", "First Operator", "5550001"),
+        "2026/03/01/external-202-5550002-20260301-093001-1772346601.13.WAV": ("202", "Second Operator", "5550002"),
+        "q-600-5550003-20260301-093002-pbx-1772346602.14.wav": ("600", "600", "5550003"),
+        "in-5550009-unknown-20260301-093003-1772346603.15.wav": ("5550009", "5550009", "unknown"),
+        "force-5550004-202-20260301-093004-1772346604.16.wav": ("202", "Second Operator", "5550004"),
+    }
+    for number, path in enumerate(called):
+        site.drop(path, wav(0.1, seed=number), fields=None)
+    site.drop("auto-0123.wav", wav(0.1, seed=77), fields=None)
+    site.once(code=1)
+    found = names(site, emulator)
+    assert {
+        path: (each["operator_id"], each["operator_name"], each["client_id"]) for path, each in found.items()
+    } == called
+    assert {each["date"] for each in found.values()} == {f"2026-03-01T09:30:0{second}+03:00" for second in range(5)}
+    odd = site.row("auto-0123.wav")
+    assert (odd["status"], odd["reason"]) == ("failed", "metadata_key_missing")
+    assert "fits no pattern of `file_name`" in odd["detail"]
+
+
+def test_names_fill_what_the_sidecar_lacks(site: Site, emulator: EmulatorProcess) -> None:
+    pattern = r"(?P<operator_id>\d+)/(?P<client_id>[^_/]+)_(?P<operator_name>[^/]+)"
+    site.configure(source={"metadata": {"file_name": [pattern], "required": ["operator_id", "client_id"]}})
+    site.drop("floor/201/client-7_Second.wav", SOUND, {"operator_name": "Operator One", "client_id": None})
+    site.once()
+    (fields,) = names(site, emulator).values()
+    assert fields == {
+        "operator_id": "201",
+        "operator_name": "Operator One",
+        "client_id": "client-7",
+        "language": "ru-RU",
+    }
 
 
 def test_nested_json(site: Site, emulator: EmulatorProcess) -> None:

@@ -54,6 +54,8 @@ KEYS: list[Row] = [
 
 LOOK_UP = "look_up: {organization_id: a, space_id: b, project_id: c"
 SOURCE: list[Row] = [
+    ("metadata: {file_name: [freepbx, §'(']}", "metadata.file_name.1", "is no pattern: … name a preset: freepbx"),
+    ("metadata: {file_name: [§asterisk]}", "metadata.file_name.0", "no named group … name a preset"),
     ("metadata: {time_zone: §Moscow}", "metadata.time_zone", "no time zone that … such as Europe/Moscow"),
     ('metadata: {time_zone: §"../UTC"}', "metadata.time_zone", "no time zone that"),
     ('metadata: {date_formats: [epoch, §"%d.%m %H:%M"]}', "metadata.date_formats.1", "no format … %d.%m.%Y"),

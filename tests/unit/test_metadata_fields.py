@@ -151,3 +151,18 @@ def test_p7_any_text_is_a_date_with_a_zone_or_refused(text: str, written: str) -
     except RecordingFailure:
         return
     assert datetime.fromisoformat(found).tzinfo is not None
+
+
+NAMES = st.binary(min_size=1, max_size=60).filter(lambda name: b"\0" not in name)
+
+
+@given(NAMES | st.from_regex(rb"[a-z]{1,5}-[^-/]{1,6}-[^-/]{1,6}-[0-9]{8}-[0-9]{6}-[0-9.]{1,9}\\.wav", fullmatch=True))
+def test_p7_any_name_ends_in_texts_or_a_typed_refusal(name: bytes) -> None:
+    settings = MetadataSettings(defaults={}, required=("operator_id",), file_name=("freepbx",), time_zone="UTC")
+    try:
+        fields = read_fields(None, settings, name)
+    except RecordingFailure:
+        return
+    assert fields["operator_id"]
+    assert all(value.encode() for value in fields.values())
+    assert datetime.fromisoformat(fields["date"]).tzinfo is not None

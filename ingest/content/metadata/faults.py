@@ -10,6 +10,7 @@ from ingest.recording import Reason
 
 _SEVERITY: Final = (Reason.METADATA_INVALID, Reason.METADATA_KEY_MISSING, Reason.METADATA_VALUE_INVALID)
 _MEND: Final = "Correct the sidecar; it is judged again as soon as it changes."
+_MEND_ALONE: Final = "Correct `metadata` of its source, restart the service, then run `ingest retry`."
 _KEYS_NAMED: Final = 10
 _KEY_LENGTH: Final = 40
 
@@ -25,11 +26,11 @@ class Broken(ValueError):
     """The text is not the JSON we take; the argument is a phrase without the sidecar's data."""
 
 
-def failure(faults: Sequence[Fault]) -> RecordingFailure:
+def failure(faults: Sequence[Fault], *, of_sidecar: bool = True) -> RecordingFailure:
     """One failure that tells all of them, under the reason that weighs most."""
     reason = min((fault.reason for fault in faults), key=_SEVERITY.index)
     phrases = "; ".join(fault.phrase for fault in faults)
-    return RecordingFailure(reason, f"The metadata cannot be sent: {phrases}.", _MEND)
+    return RecordingFailure(reason, f"The metadata cannot be sent: {phrases}.", _MEND if of_sidecar else _MEND_ALONE)
 
 
 def named(keys: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from ingest.content.metadata.dates import as_iso
 from ingest.content.metadata.faults import Broken, Fault, failure, named
+from ingest.content.metadata.file_names import PRESET_DATES, PRESETS, fields_in
 from ingest.content.metadata.json_sidecar import parse, read
 from ingest.content.metadata.nesting import picked
 from ingest.recording import Reason
@@ -18,23 +19,26 @@ MAX_ENTRIES: Final = 200  # per connection; source: SpeechSense documentation, l
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def read_fields(sidecar: int | bytes | None, settings: MetadataSettings) -> dict[str, str]:
-    """The metadata of one recording, as it will be sent.
+def read_fields(sidecar: int | bytes | None, settings: MetadataSettings, path: bytes = b"") -> dict[str, str]:
+    """The metadata of one recording, as it will be sent: from its sidecar, then its `path`, then the defaults.
 
-    `sidecar` is an open descriptor or the bytes themselves; None where the source takes audio alone (then the
-    defaults are the fields). Raises RecordingFailure (METADATA_INVALID, METADATA_KEY_MISSING, METADATA_VALUE_INVALID)
-    whose one sentence names every fault, keys but never values; AttemptFailure where reading itself fails.
+    `sidecar` is an open descriptor or the bytes themselves; None where the source takes audio alone. Raises
+    RecordingFailure (METADATA_INVALID, METADATA_KEY_MISSING, METADATA_VALUE_INVALID) whose one sentence names every
+    fault, keys but never values; AttemptFailure where reading itself fails.
     """
     faults: list[Fault] = []
     given = _wanted(picked(_given(sidecar), settings.rename), settings)
     fields = _renamed(_scalars(given, faults), settings.rename, faults)
     # a value that is there and wrong is one fault, not also a missing key
     unusable = {settings.rename.get(key, key) for key, value in given.items() if value is not None} - fields.keys()
+    named_so = fields_in(path, settings.file_name) if settings.file_name else {}
+    fields |= {key: value for key, value in (named_so or {}).items() if key not in fields and key not in unusable}
     fields = {key: settings.values.get(key, {}).get(value, value) for key, value in fields.items()}
     fields |= {key: value for key, value in settings.defaults.items() if key not in fields and key not in unusable}
     missing = [key for key in settings.required if key not in fields and key not in unusable]
     if missing:
-        faults.append(Fault(Reason.METADATA_KEY_MISSING, f"required keys that are missing: {named(missing)}"))
+        why = " (the file's name fits no pattern of `file_name`)" if named_so is None else ""
+        faults.append(Fault(Reason.METADATA_KEY_MISSING, f"required keys that are missing: {named(missing)}{why}"))
     if settings.long_values is LongValues.CUT:
         fields = {key: _cut(value, settings.max_value_bytes) for key, value in fields.items()}
     _check_values(fields, settings.max_value_bytes, faults)
@@ -42,7 +46,7 @@ def read_fields(sidecar: int | bytes | None, settings: MetadataSettings) -> dict
     if len(fields) > MAX_ENTRIES:
         faults.append(Fault(Reason.METADATA_INVALID, f"it has {len(fields)} keys, SpeechSense takes {MAX_ENTRIES}"))
     if faults:
-        raise failure(faults)
+        raise failure(faults, of_sidecar=sidecar is not None)
     return fields
 
 
@@ -113,7 +117,8 @@ def _check_values(fields: dict[str, str], max_bytes: int, faults: list[Fault]) -
 def _write_date(fields: dict[str, str], settings: MetadataSettings, faults: list[Fault]) -> None:
     if "date" not in fields:
         return
-    written = as_iso(fields["date"], settings.date_formats, settings.time_zone)
+    formats = (*settings.date_formats, *(PRESET_DATES if PRESETS.keys() & set(settings.file_name) else ()))
+    written = as_iso(fields["date"], formats, settings.time_zone)
     if written is None:
         phrase = "the key “date” is not ISO 8601 with a time zone (2026-03-01T09:30:00Z, +03:00 allowed)"
         if settings.date_formats:

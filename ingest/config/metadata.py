@@ -1,4 +1,4 @@
-"""What must hold of a source's date formats and time zone: each broken rule becomes a problem of the draft."""
+"""What must hold of a source's metadata settings: each broken rule becomes a problem of the draft."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 from ingest.config.draft import Draft
 from ingest.config.problems import Location
 from ingest.content.metadata.dates import EPOCH
+from ingest.content.metadata.file_names import PRESETS, compiled
 
 _DIRECTIVES: Final = re.compile(r"%[aAwdbBmyYHIpMSfzZjcxX%]")
 _DATE: Final = re.compile(r"%[dj]")
@@ -28,6 +29,26 @@ def check_dates(draft: Draft, metadata: Location) -> None:
         if written is not None and written != EPOCH and not _is_format(written):
             mend = f"Write it like %d.%m.%Y %H:%M:%S, or {EPOCH} for seconds since 1970."
             draft.report((*metadata, "date_formats", index), "is no format of a date with its year.", mend)
+
+
+def check_file_names(draft: Draft, metadata: Location) -> None:
+    """Adds a problem for each pattern of `file_name` that cannot be used."""
+    for index in range(draft.length((*metadata, "file_name"))):
+        pattern = draft.text((*metadata, "file_name", index))
+        sentence = None if pattern is None else _wrong_pattern(pattern)
+        if sentence is not None:
+            mend = rf"Write it like (?P<operator_id>\d+)-.*, or name a preset: {', '.join(PRESETS)}."
+            draft.report((*metadata, "file_name", index), sentence, mend)
+
+
+def _wrong_pattern(pattern: str) -> str | None:
+    if pattern in PRESETS:
+        return None
+    try:
+        groups = compiled(pattern).groupindex
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"is no pattern: {error}."
+    return None if groups else "has no named group, so it finds nothing."
 
 
 def _is_zone(name: str) -> bool:
