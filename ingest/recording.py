@@ -108,6 +108,15 @@ class Codec(StrEnum):
     OTHER = "other"
 
 
+class Origin(StrEnum):
+    """Where a field of the metadata comes from."""
+
+    SIDECAR = "sidecar"
+    FILE_NAME = "file name"
+    DEFAULT = "defaults"
+    PROGRAM = "this program"
+
+
 class PayloadKind(StrEnum):
     """What goes out for a recording: the file as it lies there, or with its header's sizes put right."""
 
@@ -220,6 +229,7 @@ class Arrival:
     `path` is relative to the source (absolute for a file outside it) and is the audio's, or a lonely sidecar's own.
     `changed_at_ns`: the audio's ctime, which no recorder's clock sets on a local disk.
     `replaces` is what was known when it was judged: the change happens only if that still holds.
+    `origins` of the `fields` are for people to see now, and not kept.
     `rate` in Hz; facts of the audio are there for what cannot be sent, too, as far as it tells them.
     `streamed`: its header's sizes stand open, so only quiet tells that its writer is done.
     `sha256` (hex) is given only where `replaces.may_exist`, to tell new content from new times, and for a duplicate.
@@ -234,6 +244,7 @@ class Arrival:
     audio: Shape | None = None
     sidecar: Shape | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     container: Container | None = None
     codec: Codec | None = None
     channels: int | None = None

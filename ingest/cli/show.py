@@ -122,6 +122,7 @@ def _show_unknown(settings: Settings, source: SourceSettings, path: bytes, *, as
             "detail": judged.detail,
             "duration_seconds": _seconds(source, seen),
             "fields": dict(judged.fields),
+            "origins": {key: origin.value for key, origin in judged.origins.items()},
         }
     if as_json:
         print_json(told)
@@ -154,4 +155,4 @@ def _print_unknown(told: dict[str, Any], path: str, judged: Arrival | None) -> N
         if told["duration_seconds"] is not None:
             print(f"  Its audio lasts {duration_shown(told['duration_seconds'])}.")
         for key, value in judged.fields.items():
-            print(f"    {key}: {value}")
+            print(f"    {key}: {value}  ({judged.origins[key].value})")

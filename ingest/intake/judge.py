@@ -11,14 +11,14 @@ from typing import Final
 
 from ingest.content.audio import AudioFacts, Extent, inspect, payload_kind
 from ingest.content.fingerprint import fingerprint, sample
-from ingest.content.metadata import read_fields
+from ingest.content.metadata import read_metadata
 from ingest.content.opening import Tree, read_failed
 from ingest.failures import RecordingFailure, RecordingIncomplete
 from ingest.intake.look import Finding, Look
 from ingest.intake.recognition import is_given_up
 from ingest.intake.unique_id import with_unique_id
 from ingest.method import FACTS
-from ingest.recording import Arrival, Known, PayloadKind, Reason, Stamp, Status
+from ingest.recording import Arrival, Known, Origin, PayloadKind, Reason, Stamp, Status
 from ingest.settings import AudioSettings, SourceSettings
 
 _HASH_BLOCK_BYTES: Final = 1 << 20
@@ -54,7 +54,7 @@ def judge(
         heard = _heard(look, tree)
         arrival = _with_facts(arrival, heard.facts)
         over = is_given_up(rules, known, look) if given_up is None else given_up
-        payload, fields = _contents(source, rules, look, heard, tree, given_up=over)
+        payload, fields, origins = _contents(source, rules, look, heard, tree, given_up=over)
         sent = with_unique_id(source, arrival, fields)
     except RecordingFailure as failure:
         return replace(arrival, status=Status.FAILED, reason=failure.reason, detail=str(failure))
@@ -63,6 +63,7 @@ def judge(
     return replace(
         arrival,
         fields=sent,
+        origins={key: origins.get(key, Origin.PROGRAM) for key in sent},
         payload=payload,
         streamed=heard.facts is not None and heard.facts.extent is Extent.STREAMED,
         fingerprint=fingerprint(heard.sample, source.connection_id, source.method.value, fields),
@@ -162,33 +163,33 @@ def _with_facts(arrival: Arrival, facts: AudioFacts | None) -> Arrival:
 
 def _contents(
     source: SourceSettings, rules: AudioSettings, look: Look, heard: _Heard, tree: Tree, *, given_up: bool
-) -> tuple[PayloadKind, dict[str, str]]:
-    """What is to go out and the fields; one failure holds what is wrong with either."""
+) -> tuple[PayloadKind, dict[str, str], dict[str, Origin]]:
+    """What is to go out, the fields and their origins; one failure holds what is wrong with either."""
     faults = [heard.fault] if heard.fault else []
-    payload, fields = None, None
+    payload, metadata = None, None
     try:
         if heard.facts is not None:
             payload = payload_kind(heard.facts, FACTS[source.method], rules, given_up=given_up)
     except RecordingFailure as fault:
         faults.append(fault)
     try:
-        fields = _fields(source, look, tree)
+        metadata = _fields(source, look, tree)
     except RecordingFailure as fault:
         faults.append(fault)
-    if payload is None or fields is None:
+    if payload is None or metadata is None:
         raise RecordingFailure(faults[0].reason, " ".join(map(str, faults)))
-    return payload, fields
+    return payload, *metadata
 
 
-def _fields(source: SourceSettings, look: Look, tree: Tree) -> dict[str, str]:
+def _fields(source: SourceSettings, look: Look, tree: Tree) -> tuple[dict[str, str], dict[str, Origin]]:
     if look.metadata_path is None:
-        return read_fields(None, source.metadata, look.path)
+        return read_metadata(None, source.metadata, look.path)
     try:
         opened = _Opened(look.metadata_path, look.sidecar, tree)
     except (RecordingFailure, RecordingIncomplete) as failure:
         raise type(failure)(failure.reason, f"About the metadata file: {failure.sentence}", failure.mend) from None
     with closing(opened):
-        return read_fields(opened.descriptor, source.metadata, look.path)
+        return read_metadata(opened.descriptor, source.metadata, look.path)
 
 
 class _Opened:

@@ -62,7 +62,15 @@ def test_freepbx(site: Site, emulator: EmulatorProcess) -> None:
 def test_names_fill_what_the_sidecar_lacks(site: Site, emulator: EmulatorProcess) -> None:
     pattern = r"(?P<operator_id>\d+)/(?P<client_id>[^_/]+)_(?P<operator_name>[^/]+)"
     site.configure(source={"metadata": {"file_name": [pattern], "required": ["operator_id", "client_id"]}})
-    site.drop("floor/201/client-7_Second.wav", SOUND, {"operator_name": "Operator One", "client_id": None})
+    audio = site.drop("floor/201/client-7_Second.wav", SOUND, {"operator_name": "Operator One", "client_id": None})
+    seen = site.ingest("show", "--json", str(audio)).object
+    assert seen["origins"] == {
+        "operator_name": "sidecar",
+        "operator_id": "file name",
+        "client_id": "file name",
+        "language": "defaults",
+    }
+    assert "operator_id: 201  (file name)" in site.ingest("show", str(audio)).stdout
     site.once()
     (fields,) = names(site, emulator).values()
     assert fields == {

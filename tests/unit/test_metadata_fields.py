@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.content.metadata import read_fields
@@ -15,6 +15,7 @@ from ingest.failures import RecordingFailure
 from ingest.recording import Reason
 from ingest.settings import LongValues, MetadataSettings, OtherKeys
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other tests run beside
 NESTED = {
     "call": {"agent": {"id": 201, "name": "Operator One"}, "start": "01.03.2026 09:30:00", "tags": ["a", {"b": "c"}]},
     "customer": {"number": "client-0001"},
@@ -23,8 +24,8 @@ NESTED = {
 
 
 def fields_of(content: Any, **changes: Any) -> dict[str, str]:
-    settings = MetadataSettings(**({"required": (), "defaults": {}} | changes))
-    return read_fields(json.dumps(content).encode(), settings)
+    wanted = MetadataSettings(**({"required": (), "defaults": {}} | changes))
+    return read_fields(json.dumps(content).encode(), wanted)
 
 
 def refused(content: Any, **changes: Any) -> RecordingFailure:
@@ -67,8 +68,8 @@ def test_a_key_that_is_spelt_like_a_path_goes_first() -> None:
 
 def test_of_a_key_that_stands_twice_inside_nothing_is_picked() -> None:
     content = b'{"a": {"b": "1", "b": "2"}}'
-    settings = MetadataSettings(required=(), defaults={}, rename={"a.b": "c"})
-    assert read_fields(content, settings) == {}
+    wanted = MetadataSettings(required=(), defaults={}, rename={"a.b": "c"})
+    assert read_fields(content, wanted) == {}
 
 
 def test_two_paths_to_one_key_are_refused() -> None:
@@ -132,6 +133,7 @@ JSON = st.recursive(
 PATHS = st.dictionaries(st.text("ab.1", max_size=8), st.sampled_from(["date", "x", "y"]), max_size=4)
 
 
+@UNHURRIED
 @given(st.dictionaries(st.text("ab.1", max_size=4), JSON, max_size=4), PATHS, st.sampled_from(list(OtherKeys)))
 def test_p7_whatever_is_nested_ends_in_texts_or_a_typed_refusal(
     content: dict[str, Any], rename: dict[str, str], other_keys: OtherKeys
@@ -144,6 +146,7 @@ def test_p7_whatever_is_nested_ends_in_texts_or_a_typed_refusal(
     assert other_keys is OtherKeys.SEND or fields.keys() <= set(rename.values())
 
 
+@UNHURRIED
 @given(st.text(max_size=24), st.sampled_from(["epoch", "%d.%m.%Y", "%Y%m%d-%H%M%S", "%c"]))
 def test_p7_any_text_is_a_date_with_a_zone_or_refused(text: str, written: str) -> None:
     try:
@@ -156,11 +159,12 @@ def test_p7_any_text_is_a_date_with_a_zone_or_refused(text: str, written: str) -
 NAMES = st.binary(min_size=1, max_size=60).filter(lambda name: b"\0" not in name)
 
 
+@UNHURRIED
 @given(NAMES | st.from_regex(rb"[a-z]{1,5}-[^-/]{1,6}-[^-/]{1,6}-[0-9]{8}-[0-9]{6}-[0-9.]{1,9}\\.wav", fullmatch=True))
 def test_p7_any_name_ends_in_texts_or_a_typed_refusal(name: bytes) -> None:
-    settings = MetadataSettings(defaults={}, required=("operator_id",), file_name=("freepbx",), time_zone="UTC")
+    wanted = MetadataSettings(defaults={}, required=("operator_id",), file_name=("freepbx",), time_zone="UTC")
     try:
-        fields = read_fields(None, settings, name)
+        fields = read_fields(None, wanted, name)
     except RecordingFailure:
         return
     assert fields["operator_id"]

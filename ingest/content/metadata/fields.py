@@ -11,7 +11,7 @@ from ingest.content.metadata.faults import Broken, Fault, failure, named
 from ingest.content.metadata.file_names import PRESET_DATES, PRESETS, fields_in
 from ingest.content.metadata.json_sidecar import parse, read
 from ingest.content.metadata.nesting import picked
-from ingest.recording import Reason
+from ingest.recording import Origin, Reason
 from ingest.settings import LongValues, MetadataSettings, OtherKeys
 
 MAX_ENTRIES: Final = 200  # per connection; source: SpeechSense documentation, limits (2026-07)
@@ -20,7 +20,15 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def read_fields(sidecar: int | bytes | None, settings: MetadataSettings, path: bytes = b"") -> dict[str, str]:
-    """The metadata of one recording, as it will be sent: from its sidecar, then its `path`, then the defaults.
+    """The metadata of one recording, as it will be sent: what `read_metadata` finds."""
+    return read_metadata(sidecar, settings, path)[0]
+
+
+def read_metadata(
+    sidecar: int | bytes | None, settings: MetadataSettings, path: bytes = b""
+) -> tuple[dict[str, str], dict[str, Origin]]:
+    """The metadata of one recording, as it will be sent, and where each field of it comes from: its sidecar, then its
+    `path`, then the defaults.
 
     `sidecar` is an open descriptor or the bytes themselves; None where the source takes audio alone. Raises
     RecordingFailure (METADATA_INVALID, METADATA_KEY_MISSING, METADATA_VALUE_INVALID) whose one sentence names every
@@ -32,9 +40,12 @@ def read_fields(sidecar: int | bytes | None, settings: MetadataSettings, path: b
     # a value that is there and wrong is one fault, not also a missing key
     unusable = {settings.rename.get(key, key) for key, value in given.items() if value is not None} - fields.keys()
     named_so = fields_in(path, settings.file_name) if settings.file_name else {}
+    origins = dict.fromkeys(fields, Origin.SIDECAR)
     fields |= {key: value for key, value in (named_so or {}).items() if key not in fields and key not in unusable}
+    origins = dict.fromkeys(fields, Origin.FILE_NAME) | origins
     fields = {key: settings.values.get(key, {}).get(value, value) for key, value in fields.items()}
     fields |= {key: value for key, value in settings.defaults.items() if key not in fields and key not in unusable}
+    origins = dict.fromkeys(fields, Origin.DEFAULT) | origins
     missing = [key for key in settings.required if key not in fields and key not in unusable]
     if missing:
         why = " (the file's name fits no pattern of `file_name`)" if named_so is None else ""
@@ -47,7 +58,7 @@ def read_fields(sidecar: int | bytes | None, settings: MetadataSettings, path: b
         faults.append(Fault(Reason.METADATA_INVALID, f"it has {len(fields)} keys, SpeechSense takes {MAX_ENTRIES}"))
     if faults:
         raise failure(faults, of_sidecar=sidecar is not None)
-    return fields
+    return fields, origins
 
 
 def _given(sidecar: int | bytes | None) -> dict[str, object]:
