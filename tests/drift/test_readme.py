@@ -12,9 +12,9 @@ import pytest
 
 from ingest import failures
 from ingest.cli.main import COMMANDS, _exit_code
-from ingest.content.metadata import read_fields
 from ingest.recording import Reason, Status
 from ingest.settings import MetadataSettings
+from tests.support.metadata import read_fields
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()

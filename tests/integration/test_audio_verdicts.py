@@ -6,7 +6,6 @@ import hashlib
 import os
 import sqlite3
 import struct
-from collections.abc import Iterator
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
@@ -33,12 +32,6 @@ def opened(whole: bytes, size: int) -> bytes:
 
 IN_PROGRESS = opened(WHOLE, 0)
 STREAMED = opened(WHOLE, 0xFFFFFFFF)
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
-    with EmulatorProcess(tmp_path_factory.mktemp("emulator") / "store") as running:
-        yield running
 
 
 def verdict(site: Site, name: str) -> tuple[str, str | None]:

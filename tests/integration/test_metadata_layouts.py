@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-import pytest
 import yaml
 
 from tests.support.audio import wav
@@ -14,12 +12,6 @@ from tests.support.service import SOUND, Site
 
 README = (REPOSITORY / "README.md").read_text()
 LONGEST = 15
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
-    with EmulatorProcess(tmp_path_factory.mktemp("emulator") / "store") as running:
-        yield running
 
 
 def shown(after: str) -> dict[str, object]:

@@ -30,13 +30,6 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProce
         yield running
 
 
-@pytest.fixture
-def site(tmp_path: Path, emulator: EmulatorProcess) -> Site:
-    made = Site(tmp_path / "site", emulator.address)
-    made.migrate()
-    return made
-
-
 def elsewhere(site: Site, folder: Path) -> Site:
     """Lets the state lie in `folder`."""
     site.config.write_text(site.config.read_text().replace(str(site.database), str(folder / "state.db")))

@@ -5,9 +5,9 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.content.metadata import read_fields
 from ingest.failures import RecordingFailure
 from ingest.settings import MetadataSettings
+from tests.support.metadata import read_fields
 
 ANYTHING = MetadataSettings(required=(), defaults={})
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from ingest.content.audio import inspect
-from ingest.content.metadata import read_fields
 from ingest.content.opening import Tree, lstat, open_regular, root_identity
 from ingest.failures import AttemptFailure, RecordingFailure, RecordingIncomplete, SourceUnavailable
 from ingest.recording import Reason
 from ingest.settings import MetadataSettings
+from tests.support.metadata import read_fields
 
 
 @pytest.fixture(autouse=True)

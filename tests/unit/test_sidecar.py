@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest.content.metadata import read_fields
 from ingest.failures import RecordingFailure
 from ingest.recording import Reason
 from ingest.settings import MetadataSettings
+from tests.support.metadata import read_fields
 
 GIVEN = {
     "operator_name": "Operator One",

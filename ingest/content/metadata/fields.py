@@ -19,11 +19,6 @@ MAX_ENTRIES: Final = 200  # per connection; source: SpeechSense documentation, l
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def read_fields(sidecar: int | bytes | None, settings: MetadataSettings, path: bytes = b"") -> dict[str, str]:
-    """The metadata of one recording, as it will be sent: what `read_metadata` finds."""
-    return read_metadata(sidecar, settings, path)[0]
-
-
 def read_metadata(
     sidecar: int | bytes | None, settings: MetadataSettings, path: bytes = b""
 ) -> tuple[dict[str, str], dict[str, Origin]]:
@@ -132,8 +127,8 @@ def _write_date(fields: dict[str, str], settings: MetadataSettings, faults: list
     written = as_iso(fields["date"], formats, settings.time_zone)
     if written is None:
         phrase = "the key “date” is not ISO 8601 with a time zone (2026-03-01T09:30:00Z, +03:00 allowed)"
-        if settings.date_formats:
-            phrase += ", nor written in one of `date_formats`"
+        if formats:
+            phrase += ", nor written as `date_formats` or `file_name` say"
         faults.append(Fault(Reason.METADATA_VALUE_INVALID, phrase))
     else:
         fields["date"] = written
