@@ -57,6 +57,13 @@ class LongValues(StrEnum):
     CUT = "cut"
 
 
+class DifferingValues(StrEnum):
+    """What happens where two files, or a file and a name, say different things of one key."""
+
+    FAIL = "fail"
+    FIRST = "first"
+
+
 class AfterUpload(StrEnum):
     """What happens to the files of a delivered recording."""
 
@@ -121,6 +128,7 @@ class MetadataSettings:
     time_zone: Annotated[str, MinLen(1)] | None = None
     max_value_bytes: Annotated[int, Ge(1), Le(1_048_576)] = 1024
     long_values: LongValues = LongValues.FAIL
+    differing_values: DifferingValues = DifferingValues.FAIL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Final
 
 from ingest.content.audio import AudioFacts, Extent, inspect, payload_kind
 from ingest.content.fingerprint import fingerprint, sample
-from ingest.content.metadata import read_metadata
+from ingest.content.metadata import Given, Metadata, read_metadata, read_sidecar
 from ingest.content.opening import Tree, read_failed
 from ingest.failures import RecordingFailure, RecordingIncomplete
 from ingest.intake.look import Finding, Look
@@ -54,8 +54,8 @@ def judge(
         heard = _heard(look, tree)
         arrival = _with_facts(arrival, heard.facts)
         over = is_given_up(rules, known, look) if given_up is None else given_up
-        payload, fields, origins = _contents(source, rules, look, heard, tree, given_up=over)
-        sent = with_unique_id(source, arrival, fields)
+        payload, metadata = _contents(source, rules, look, heard, tree, given_up=over)
+        sent = with_unique_id(source, arrival, metadata.fields)
     except RecordingFailure as failure:
         return replace(arrival, status=Status.FAILED, reason=failure.reason, detail=str(failure))
     except RecordingIncomplete as incomplete:
@@ -63,10 +63,10 @@ def judge(
     return replace(
         arrival,
         fields=sent,
-        origins={key: origins.get(key, Origin.PROGRAM) for key in sent},
+        origins={key: metadata.origins.get(key, Origin.PROGRAM) for key in sent},
         payload=payload,
         streamed=heard.facts is not None and heard.facts.extent is Extent.STREAMED,
-        fingerprint=fingerprint(heard.sample, source.connection_id, source.method.value, fields),
+        fingerprint=fingerprint(heard.sample, source.connection_id, source.method.value, metadata.fields),
     )
 
 
@@ -163,8 +163,8 @@ def _with_facts(arrival: Arrival, facts: AudioFacts | None) -> Arrival:
 
 def _contents(
     source: SourceSettings, rules: AudioSettings, look: Look, heard: _Heard, tree: Tree, *, given_up: bool
-) -> tuple[PayloadKind, dict[str, str], dict[str, Origin]]:
-    """What is to go out, the fields and their origins; one failure holds what is wrong with either."""
+) -> tuple[PayloadKind, Metadata]:
+    """What is to go out, and the metadata; one failure holds what is wrong with either."""
     faults = [heard.fault] if heard.fault else []
     payload, metadata = None, None
     try:
@@ -173,23 +173,24 @@ def _contents(
     except RecordingFailure as fault:
         faults.append(fault)
     try:
-        metadata = _fields(source, look, tree)
+        metadata = read_metadata(_given(look, tree), source.metadata, look.path)
     except RecordingFailure as fault:
         faults.append(fault)
     if payload is None or metadata is None:
         raise RecordingFailure(faults[0].reason, " ".join(map(str, faults)))
-    return payload, *metadata
+    return payload, metadata
 
 
-def _fields(source: SourceSettings, look: Look, tree: Tree) -> tuple[dict[str, str], dict[str, Origin]]:
+def _given(look: Look, tree: Tree) -> list[Given]:
+    """What the files beside the audio say."""
     if look.metadata_path is None:
-        return read_metadata(None, source.metadata, look.path)
+        return []
     try:
         opened = _Opened(look.metadata_path, look.sidecar, tree)
     except (RecordingFailure, RecordingIncomplete) as failure:
         raise type(failure)(failure.reason, f"About the metadata file: {failure.sentence}", failure.mend) from None
     with closing(opened):
-        return read_metadata(opened.descriptor, source.metadata, look.path)
+        return [read_sidecar(opened.descriptor)]
 
 
 class _Opened:

@@ -148,4 +148,4 @@ def test_every_other_choice_of_the_example_loads_in_its_place(tmp_path: Path) ->
         file.write_text(re.sub(r"endpoint: \S+:443", "endpoint: localhost:1", choice) if plaintext else choice)
         load(file, {})
 
-    assert len(choices) == 23
+    assert len(choices) > 20

@@ -53,7 +53,8 @@ def test_freepbx(site: Site, emulator: EmulatorProcess) -> None:
 
 def test_names_fill_what_the_sidecar_lacks(site: Site, emulator: EmulatorProcess) -> None:
     pattern = r"(?P<operator_id>\d+)/(?P<client_id>[^_/]+)_(?P<operator_name>[^/]+)"
-    site.configure(source={"metadata": {"file_name": [pattern], "required": ["operator_id", "client_id"]}})
+    metadata = {"file_name": [pattern], "required": ["operator_id", "client_id"], "differing_values": "first"}
+    site.configure(source={"metadata": metadata})
     audio = site.drop("floor/201/client-7_Second.wav", SOUND, {"operator_name": "Operator One", "client_id": None})
     seen = site.ingest("show", "--json", str(audio)).object
     assert seen["origins"] == {
@@ -71,6 +72,26 @@ def test_names_fill_what_the_sidecar_lacks(site: Site, emulator: EmulatorProcess
         "client_id": "client-7",
         "language": "ru-RU",
     }
+
+
+def test_a_name_and_a_sidecar_that_differ_are_refused_and_told(site: Site, emulator: EmulatorProcess) -> None:
+    metadata = {
+        "file_name": [r"(?P<operator_id>\d+)_(?P<date>\d{14})"],
+        "required": ["operator_id"],
+        "date_formats": ["%Y%m%d%H%M%S"],
+        "time_zone": "Europe/Moscow",
+        "values": {"operator_id": {"0201": "201"}},
+    }
+    site.configure(source={"metadata": metadata})
+    told = {"client_id": None, "operator_name": None, "client_name": None, "operator_id": 201}
+    site.drop("0201_20260301093000.wav", wav(0.1, seed=1), told | {"date": "2026-03-01T06:30:00Z"})
+    site.drop("0202_20260301093000.wav", wav(0.1, seed=2), told | {"date": "2026-03-01T06:30:01Z"})
+    site.once(code=1)
+    assert names(site, emulator)["0201_20260301093000.wav"]["date"] == "2026-03-01T06:30:00Z"
+    refused = site.row("0202_20260301093000.wav")
+    assert (refused["status"], refused["reason"]) == ("failed", "metadata_value_invalid")
+    assert "the sidecar and the file name say different things: “operator_id”, “date”" in refused["detail"]
+    assert "differing_values" in refused["detail"]
 
 
 def test_nested_json(site: Site, emulator: EmulatorProcess) -> None:

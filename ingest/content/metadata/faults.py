@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ingest.failures import RecordingFailure
-from ingest.recording import Reason
+from ingest.recording import Origin, Reason
 
 _SEVERITY: Final = (Reason.METADATA_INVALID, Reason.METADATA_KEY_MISSING, Reason.METADATA_VALUE_INVALID)
-_MEND: Final = "Correct the sidecar; it is judged again as soon as it changes."
+_MEND: Final = "Correct the {}; it is judged again as soon as that changes."
 _MEND_ALONE: Final = "Correct `metadata` of its source, restart the service, then run `ingest retry`."
 _KEYS_NAMED: Final = 10
 _KEY_LENGTH: Final = 40
@@ -26,11 +26,12 @@ class Broken(ValueError):
     """The text is not the JSON we take; the argument is a phrase without the sidecar's data."""
 
 
-def failure(faults: Sequence[Fault], *, of_sidecar: bool = True) -> RecordingFailure:
-    """One failure that tells all of them, under the reason that weighs most."""
+def failure(faults: Sequence[Fault], origins: Sequence[Origin]) -> RecordingFailure:
+    """One failure that tells all of them, under the reason that weighs most; `origins` are the files to correct."""
     reason = min((fault.reason for fault in faults), key=_SEVERITY.index)
     phrases = "; ".join(fault.phrase for fault in faults)
-    return RecordingFailure(reason, f"The metadata cannot be sent: {phrases}.", _MEND if of_sidecar else _MEND_ALONE)
+    mend = _MEND.format(" or the ".join(origins)) if origins else _MEND_ALONE
+    return RecordingFailure(reason, f"The metadata cannot be sent: {phrases}.", mend)
 
 
 def named(keys: Iterable[str]) -> str:

@@ -3,42 +3,62 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from ingest.content.metadata.dates import as_iso
-from ingest.content.metadata.faults import Broken, Fault, failure, named
+from ingest.content.metadata.faults import Fault, failure, named
 from ingest.content.metadata.file_names import PRESET_DATES, PRESETS, fields_in
-from ingest.content.metadata.json_sidecar import parse, read
 from ingest.content.metadata.nesting import picked
 from ingest.recording import Origin, Reason
-from ingest.settings import LongValues, MetadataSettings, OtherKeys
+from ingest.settings import DifferingValues, LongValues, MetadataSettings, OtherKeys
 
 MAX_ENTRIES: Final = 200  # per connection; source: SpeechSense documentation, limits (2026-07)
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def read_metadata(
-    sidecar: int | bytes | None, settings: MetadataSettings, path: bytes = b""
-) -> tuple[dict[str, str], dict[str, Origin]]:
-    """The metadata of one recording, as it will be sent, and where each field of it comes from: its sidecar, then its
-    `path`, then the defaults.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one origin says of a recording: values by the recorder's own keys, which may be nested."""
 
-    `sidecar` is an open descriptor or the bytes themselves; None where the source takes audio alone. Raises
-    RecordingFailure (METADATA_INVALID, METADATA_KEY_MISSING, METADATA_VALUE_INVALID) whose one sentence names every
-    fault, keys but never values; AttemptFailure where reading itself fails.
+    origin: Origin
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The fields that go with a recording, and where each of them comes from."""
+
+    fields: Mapping[str, str]
+    origins: Mapping[str, Origin]
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What is left of one origin under the connection's keys. `unusable`: keys that it has, with a wrong value."""
+
+    origin: Origin
+    fields: Mapping[str, str]
+    unusable: frozenset[str] = frozenset()
+
+
+def read_metadata(given: Sequence[Given], settings: MetadataSettings, path: bytes = b"") -> Metadata:
+    """The metadata of one recording as it will be sent: what is `given` in that order, then what its `path` tells,
+    then the defaults.
+
+    Raises RecordingFailure (METADATA_INVALID, METADATA_KEY_MISSING, METADATA_VALUE_INVALID) whose one sentence names
+    every fault, keys but never values.
     """
     faults: list[Fault] = []
-    given = _wanted(picked(_given(sidecar), settings.rename), settings)
-    fields = _renamed(_scalars(given, faults), settings.rename, faults)
-    # a value that is there and wrong is one fault, not also a missing key
-    unusable = {settings.rename.get(key, key) for key, value in given.items() if value is not None} - fields.keys()
     named_so = fields_in(path, settings.file_name) if settings.file_name else {}
-    origins = dict.fromkeys(fields, Origin.SIDECAR)
-    fields |= {key: value for key, value in (named_so or {}).items() if key not in fields and key not in unusable}
-    origins = dict.fromkeys(fields, Origin.FILE_NAME) | origins
-    fields = {key: settings.values.get(key, {}).get(value, value) for key, value in fields.items()}
+    taken = [_taken(each, settings, faults) for each in given]
+    taken.append(_Taken(Origin.FILE_NAME, _translated(named_so or {}, settings)))
+    fields, origins = _merged(taken, settings, faults)
+    # a value that is there and wrong is one fault, not also a missing key
+    unusable = frozenset[str]().union(*(each.unusable for each in taken))
     fields |= {key: value for key, value in settings.defaults.items() if key not in fields and key not in unusable}
     origins = dict.fromkeys(fields, Origin.DEFAULT) | origins
     missing = [key for key in settings.required if key not in fields and key not in unusable]
@@ -52,17 +72,52 @@ def read_metadata(
     if len(fields) > MAX_ENTRIES:
         faults.append(Fault(Reason.METADATA_INVALID, f"it has {len(fields)} keys, SpeechSense takes {MAX_ENTRIES}"))
     if faults:
-        raise failure(faults, of_sidecar=sidecar is not None)
+        raise failure(faults, [each.origin for each in given])
+    return Metadata(fields, origins)
+
+
+def _taken(given: Given, settings: MetadataSettings, faults: list[Fault]) -> _Taken:
+    wanted = _wanted(picked(given.values, settings.rename), settings)
+    fields = _renamed(_scalars(wanted, faults), settings.rename, faults)
+    unusable = {settings.rename.get(key, key) for key, value in wanted.items() if value is not None} - fields.keys()
+    return _Taken(given.origin, _translated(fields, settings), frozenset(unusable))
+
+
+def _translated(fields: Mapping[str, str], settings: MetadataSettings) -> dict[str, str]:
+    return {key: settings.values.get(key, {}).get(value, value) for key, value in fields.items()}
+
+
+def _merged(
+    taken: Sequence[_Taken], settings: MetadataSettings, faults: list[Fault]
+) -> tuple[dict[str, str], dict[str, Origin]]:
+    """Each key from the first that has it; with a fault where a later one says something else of it."""
+    fields: dict[str, str] = {}
+    origins: dict[str, Origin] = {}
+    unusable: set[str] = set()
+    differing: dict[tuple[Origin, Origin], list[str]] = {}
+    for each in taken:
+        for key, value in each.fields.items():
+            if key in unusable:
+                continue
+            if key not in fields:
+                fields[key], origins[key] = value, each.origin
+            elif _comparable(key, fields[key], settings) != _comparable(key, value, settings):
+                differing.setdefault((origins[key], each.origin), []).append(key)
+        unusable |= each.unusable
+    if settings.differing_values is DifferingValues.FAIL:
+        for (first, second), keys in differing.items():
+            phrase = (
+                f"keys of which the {first} and the {second} say different things: {named(keys)}"
+                " (with `differing_values: first` the first of them counts)"
+            )
+            faults.append(Fault(Reason.METADATA_VALUE_INVALID, phrase))
     return fields, origins
 
 
-def _given(sidecar: int | bytes | None) -> dict[str, object]:
-    if sidecar is None:
-        return {}
-    try:
-        return parse(read(sidecar) if isinstance(sidecar, int) else sidecar)
-    except Broken as broken:
-        raise failure([Fault(Reason.METADATA_INVALID, str(broken))]) from None
+def _comparable(key: str, value: str, settings: MetadataSettings) -> str | datetime:
+    """What two origins have to agree on: of dates the moment, however they are written."""
+    written = as_iso(value, _date_formats(settings), settings.time_zone) if key == "date" else None
+    return value if written is None else datetime.fromisoformat(written)
 
 
 def _wanted(given: dict[str, object], settings: MetadataSettings) -> dict[str, object]:
@@ -123,7 +178,7 @@ def _check_values(fields: dict[str, str], max_bytes: int, faults: list[Fault]) -
 def _write_date(fields: dict[str, str], settings: MetadataSettings, faults: list[Fault]) -> None:
     if "date" not in fields:
         return
-    formats = (*settings.date_formats, *(PRESET_DATES if PRESETS.keys() & set(settings.file_name) else ()))
+    formats = _date_formats(settings)
     written = as_iso(fields["date"], formats, settings.time_zone)
     if written is None:
         phrase = "the key “date” is not ISO 8601 with a time zone (2026-03-01T09:30:00Z, +03:00 allowed)"
@@ -132,6 +187,10 @@ def _write_date(fields: dict[str, str], settings: MetadataSettings, faults: list
         faults.append(Fault(Reason.METADATA_VALUE_INVALID, phrase))
     else:
         fields["date"] = written
+
+
+def _date_formats(settings: MetadataSettings) -> tuple[str, ...]:
+    return (*settings.date_formats, *(PRESET_DATES if PRESETS.keys() & set(settings.file_name) else ()))
 
 
 def _cut(value: str, max_bytes: int) -> str:

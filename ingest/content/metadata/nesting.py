@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ingest.content.metadata.json_sidecar import Object
 
 
-def picked(given: dict[str, object], paths: Iterable[str]) -> dict[str, object]:
+def picked(given: Mapping[str, object], paths: Iterable[str]) -> dict[str, object]:
     """`given` with the values that dotted `paths` lead to, under those paths.
 
     A part of a path is a key, or a number for a place in a list (from 0). A key that is spelt like the whole path
