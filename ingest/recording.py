@@ -112,6 +112,7 @@ class Origin(StrEnum):
     """Where a field of the metadata comes from."""
 
     SIDECAR = "sidecar"
+    MANIFEST = "manifest"
     FILE_NAME = "file name"
     DEFAULT = "defaults"
     PROGRAM = "this program"
@@ -195,6 +196,8 @@ class Known:
     """That of what went out, where it was not the file as it lay there."""
     audio_since: int | None = None
     """Since when the audio has had that shape, by our clock: microseconds since 1970 UTC."""
+    entry: str | None = None
+    """The digest of what a manifest says of it."""
 
     @property
     def may_exist(self) -> bool:
@@ -227,6 +230,8 @@ class Arrival:
     or `duplicate_of` the recording under which it was sent.
 
     `path` is relative to the source (absolute for a file outside it) and is the audio's, or a lonely sidecar's own.
+    `metadata_path` is the sidecar's; of a source without sidecars the manifest's. `entry`: the digest of what a
+    manifest says of it.
     `changed_at_ns`: the audio's ctime, which no recorder's clock sets on a local disk.
     `replaces` is what was known when it was judged: the change happens only if that still holds.
     `origins` of the `fields` are for people to see now, and not kept.
@@ -243,6 +248,7 @@ class Arrival:
     metadata_path: bytes | None = None
     audio: Shape | None = None
     sidecar: Shape | None = None
+    entry: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, Origin] = field(default_factory=dict)
     container: Container | None = None

@@ -64,6 +64,18 @@ class DifferingValues(StrEnum):
     FIRST = "first"
 
 
+class ManifestMatch(StrEnum):
+    """What in a manifest tells which audio is meant.
+
+    PATH: the path from the manifest's folder. NAME: the last part of it alone, in the manifest's own folder.
+    NAME_BELOW: the last part, in any folder below: names have to be unique there, and what is absent is not told.
+    """
+
+    PATH = "path"
+    NAME = "name"
+    NAME_BELOW = "name_below"
+
+
 class AfterUpload(StrEnum):
     """What happens to the files of a delivered recording."""
 
@@ -109,6 +121,24 @@ class StateSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestSettings:
+    """A file that describes several recordings.
+
+    `name` may have `*`; with `/` in front it is that of one file in the source's own folder. `audio`: the column, or
+    the dotted path into an entry, that names the audio; None (JSON alone): it holds for all audio of its folder.
+    `rows`: the dotted path to the list in a JSON object. `columns` are given where the first line does not name them.
+    """
+
+    name: Annotated[str, MinLen(1)]
+    audio: Annotated[str, MinLen(1)] | None = None
+    rows: Annotated[str, MinLen(1)] | None = None
+    separator: Annotated[str, MinLen(1)] = ","
+    encoding: Annotated[str, MinLen(1)] = "utf-8"
+    columns: tuple[Annotated[str, MinLen(1)], ...] = ()
+    match: ManifestMatch = ManifestMatch.PATH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataSettings:
     """Where a recording's metadata comes from and what must be in it.
 
@@ -118,6 +148,7 @@ class MetadataSettings:
     """
 
     sidecar: tuple[str, ...] = ("{stem}.json", "{name}.json")
+    manifest: ManifestSettings | None = None
     required: tuple[str, ...] = ("operator_name", "operator_id", "client_name", "client_id", "date", "language")
     defaults: dict[str, str] = field(default_factory=lambda: {"language": "ru-RU"})
     file_name: tuple[Annotated[str, MinLen(1)], ...] = ()

@@ -12,6 +12,7 @@ from typing import Final
 
 from ingest.config import schema
 from ingest.config.draft import Draft
+from ingest.config.manifest import check_manifest
 from ingest.config.metadata import check_dates, check_file_names
 from ingest.config.problems import Location, dotted
 from ingest.intake.pairing import Pairing
@@ -261,6 +262,7 @@ def _metadata(draft: Draft) -> None:
     for source in _sources(draft):
         check_dates(draft, (*source, "metadata"))
         check_file_names(draft, (*source, "metadata"))
+        check_manifest(draft, (*source, "metadata"))
 
 
 def _retry(draft: Draft) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
+from ingest.content.memo import Memo
 from ingest.failures import AttemptFailure, RecordingFailure, RecordingIncomplete, SourceUnavailable
 from ingest.recording import Reason
 
@@ -48,10 +49,11 @@ class Tree:
 
     The root itself may be a link; nothing below it is followed through one. Keeps the descriptor of the folder that
     was used last, so that files of one folder cost one walk; use it as a context manager, for one batch.
-    `listing` may be shared by the batches of one walk.
+    `listing` may be shared by the batches of one walk, `memo` by all that one thread looks at.
     """
 
-    def __init__(self, root: bytes, listing: Listing | None = None) -> None:
+    def __init__(self, root: bytes, listing: Listing | None = None, memo: Memo | None = None) -> None:
+        self.memo = memo or Memo()
         self._root = root
         self._listing = listing or Listing()
         self._folder: bytes | None = None

@@ -11,10 +11,11 @@ from typing import Final
 
 from ingest.content.audio import AudioFacts, Extent, inspect, payload_kind
 from ingest.content.fingerprint import fingerprint, sample
-from ingest.content.metadata import Given, Metadata, read_metadata, read_sidecar
+from ingest.content.metadata import Given, Metadata, given_by, read_metadata, read_sidecar
 from ingest.content.opening import Tree, read_failed
 from ingest.failures import RecordingFailure, RecordingIncomplete
 from ingest.intake.look import Finding, Look
+from ingest.intake.pairing import pairing_of
 from ingest.intake.recognition import is_given_up
 from ingest.intake.unique_id import with_unique_id
 from ingest.method import FACTS
@@ -47,13 +48,15 @@ def judge(
     try:
         if known is not None and known.may_exist and look.audio is not None:
             arrival = replace(arrival, sha256=sha256_of(look.path, look.audio, tree))
-        if is_too_old(source, look.audio or look.sidecar):
+        if is_too_old(source, look.audio or look.sidecar or _manifest(look, tree)):
             detail = "The file is older than the source's start_from. Set an earlier date, or use `ingest send`."
             return replace(arrival, status=Status.SKIPPED, reason=Reason.TOO_OLD, detail=detail)
-        _require_pair(look, tree)
+        over = is_given_up(rules, known, look) if given_up is None else given_up
+        _require_pair(source, look, tree)
+        if look.is_open and not over:
+            raise _line_without_end()
         heard = _heard(look, tree)
         arrival = _with_facts(arrival, heard.facts)
-        over = is_given_up(rules, known, look) if given_up is None else given_up
         payload, metadata = _contents(source, rules, look, heard, tree, given_up=over)
         sent = with_unique_id(source, arrival, metadata.fields)
     except RecordingFailure as failure:
@@ -76,7 +79,8 @@ def arrival_of(source: SourceSettings, look: Look, known: Known | None, status: 
         source=source.name,
         path=look.path,
         status=status,
-        metadata_path=look.metadata_path,
+        metadata_path=look.described_in,
+        entry=look.entry_digest,
         audio=look.audio.shape if look.audio else None,
         sidecar=look.sidecar.shape if look.sidecar else None,
         connection_id=source.connection_id,
@@ -111,12 +115,25 @@ def open_sizes(quiet_seconds: float) -> RecordingIncomplete:
     )
 
 
-def _require_pair(look: Look, tree: Tree) -> None:
+def _line_without_end() -> RecordingIncomplete:
+    """The verdict about audio that the last line of a manifest names, which may be half a line."""
+    return RecordingIncomplete(
+        Reason.METADATA_MISSING,
+        "The line of the manifest that names this audio has no end yet.",
+        "End it with a line break. Without one it is taken once it has been so for audio.give_up_seconds.",
+    )
+
+
+def _require_pair(source: SourceSettings, look: Look, tree: Tree) -> None:
     if look.finding is Finding.UNREADABLE:
         tree.lstat(look.path)
     if look.finding is Finding.LONELY_AUDIO:
+        raise RecordingIncomplete(Reason.METADATA_MISSING, *_what_is_missing(source, look))
+    if look.finding is Finding.LONELY_ENTRY:
         raise RecordingIncomplete(
-            Reason.METADATA_MISSING, "There is no metadata file beside the audio.", "Put it there; it is paired then."
+            Reason.AUDIO_MISSING,
+            "The manifest names this audio, and it is not there.",
+            "Put it there; it is sent then.",
         )
     if look.finding is Finding.LONELY_SIDECAR:
         raise RecordingIncomplete(
@@ -125,9 +142,22 @@ def _require_pair(look: Look, tree: Tree) -> None:
     if look.ambiguous:
         raise RecordingFailure(
             Reason.METADATA_AMBIGUOUS,
-            "Another audio file claims the same metadata file.",
-            "Give each recording a metadata file of its own, or remove the audio that is too much.",
+            "Another audio file claims the same metadata.",
+            "Give each recording metadata of its own, or remove the audio that is too much.",
         )
+
+
+def _what_is_missing(source: SourceSettings, look: Look) -> tuple[str, str]:
+    """Sentence and mend about audio that lacks its sidecar, or its line of a manifest."""
+    if look.metadata_path is None and pairing_of(source).needs_sidecar:
+        mend = " Where the manifest says all, set `sidecar: []`." if source.metadata.manifest else ""
+        return "There is no metadata file beside the audio.", f"Put it there; it is paired then.{mend}"
+    if look.described is None:
+        return "There is no manifest beside the audio, nor in a folder above it.", "Put it there; it is paired then."
+    sentence = "No line of the manifest names this audio."
+    if look.described.unfinished:
+        return f"{sentence} {look.described.unfinished}", "Close the quote; it is looked at again then."
+    return sentence, "Add its line; it is paired then."
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +203,7 @@ def _contents(
     except RecordingFailure as fault:
         faults.append(fault)
     try:
-        metadata = read_metadata(_given(look, tree), source.metadata, look.path)
+        metadata = read_metadata(_given(source, look, tree), source.metadata, look.path)
     except RecordingFailure as fault:
         faults.append(fault)
     if payload is None or metadata is None:
@@ -181,8 +211,20 @@ def _contents(
     return payload, metadata
 
 
-def _given(look: Look, tree: Tree) -> list[Given]:
+def _given(source: SourceSettings, look: Look, tree: Tree) -> list[Given]:
     """What the files beside the audio say."""
+    return [*_given_beside(look, tree), *_given_in_manifest(source, look)]
+
+
+def _given_in_manifest(source: SourceSettings, look: Look) -> list[Given]:
+    if look.entry is None:
+        return []
+    if look.entry.failure is not None:
+        raise look.entry.failure
+    return [given_by(look.entry, source.metadata)]
+
+
+def _given_beside(look: Look, tree: Tree) -> list[Given]:
     if look.metadata_path is None:
         return []
     try:
@@ -238,6 +280,11 @@ def sha256_of(path: bytes, stamp: Stamp, tree: Tree) -> str:
         if opened.stamp() != stamp or offset != stamp.size:
             raise changing()
         return digest.hexdigest()
+
+
+def _manifest(look: Look, tree: Tree) -> Stamp | None:
+    """The stamp of the manifest of a lonely entry."""
+    return Stamp.of(tree.lstat(look.described.path)) if look.described is not None else None
 
 
 def is_too_old(source: SourceSettings, stamp: Stamp | None) -> bool:

@@ -7,9 +7,12 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
+from ingest.content.metadata import Entry
 from ingest.content.opening import Tree
 from ingest.failures import RecordingFailure, RecordingIncomplete
+from ingest.intake.manifests import Described, described
 from ingest.intake.pairing import Pairing, pairing_of
 from ingest.recording import Reason, Stamp
 from ingest.settings import SourceSettings
@@ -26,7 +29,12 @@ class Finding(Enum):
     UNSAFE = "a link, pipe or device"
     LONELY_AUDIO = "audio without metadata"
     LONELY_SIDECAR = "metadata without audio"
+    LONELY_ENTRY = "a line of a manifest without its audio"
+    MANIFEST = "a manifest"
     PAIR = "audio and metadata"
+
+
+_NOTHING: Final = frozenset({Finding.IGNORED, Finding.UNMATCHED, Finding.FOLDER, Finding.GONE, Finding.MANIFEST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,8 @@ class Look:
     """One path, looked at once. `path` is the audio's, or a lonely sidecar's own, whichever half was looked for.
 
     `audio` and `sidecar` are stamps at that moment; a lonely sidecar has `metadata_path == path` and no `audio`.
-    `ambiguous`: another audio file claims the same sidecar. `pattern`: that which ignores the path.
+    `ambiguous`: another audio file claims the same sidecar, or entry. `pattern`: that which ignores the path.
+    `described`: what manifests say of the audio; of a lonely entry its `path` is where the audio would be.
     """
 
     finding: Finding
@@ -44,11 +53,32 @@ class Look:
     sidecar: Stamp | None = None
     ambiguous: bool = False
     pattern: str | None = None
+    described: Described | None = None
 
     @property
     def is_candidate(self) -> bool:
         """Whether it belongs in the state: everything that an audio or a sidecar name stands for."""
-        return self.finding not in {Finding.IGNORED, Finding.UNMATCHED, Finding.FOLDER, Finding.GONE}
+        return self.finding not in _NOTHING
+
+    @property
+    def described_in(self) -> bytes | None:
+        """The file that holds its metadata: the sidecar, or where there is none the manifest."""
+        return self.metadata_path or (self.described.path if self.described else None)
+
+    @property
+    def entry(self) -> Entry | None:
+        """What a manifest says of it."""
+        return self.described.entry if self.described else None
+
+    @property
+    def entry_digest(self) -> str | None:
+        """What that is recognised by."""
+        return self.entry.digest if self.entry else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its line in the manifest has no end yet."""
+        return self.entry is not None and self.entry.is_open
 
 
 def look(source: SourceSettings, path: bytes, tree: Tree | None = None) -> Look:
@@ -61,9 +91,9 @@ def look(source: SourceSettings, path: bytes, tree: Tree | None = None) -> Look:
     if pattern is not None:
         return Look(Finding.IGNORED, path, pattern=pattern)
     if tree is not None:
-        return _looked(pairing, path, tree)
+        return _looked(source, pairing, path, tree)
     with Tree(os.fsencode(source.path)) as opened:
-        return _looked(pairing, path, opened)
+        return _looked(source, pairing, path, opened)
 
 
 def has_audio(source: SourceSettings, sidecar: bytes, tree: Tree) -> bool:
@@ -87,56 +117,89 @@ def _look_outside(source: SourceSettings, audio: bytes, metadata: bytes | None, 
     stamp = Stamp.of(found)
     if not stat.S_ISREG(found.st_mode):
         return Look(Finding.UNSAFE, audio, stamp)
-    if metadata is None:
-        if pairing_of(source).needs_sidecar:
-            return Look(Finding.LONELY_AUDIO, audio, stamp)
-        return Look(Finding.PAIR, audio, stamp)
-    beside = _status(metadata, tree)
-    if beside is Finding.GONE:
-        return Look(Finding.LONELY_AUDIO, audio, stamp)
-    sidecar = None if isinstance(beside, Finding) else Stamp.of(beside)
-    return Look(Finding.PAIR, audio, stamp, metadata, sidecar)
+    is_lonely = False
+    sidecar: Stamp | None = None
+    if metadata is not None:
+        beside = _status(metadata, tree)
+        is_lonely = beside is Finding.GONE
+        sidecar = None if isinstance(beside, Finding) else Stamp.of(beside)
+    else:
+        is_lonely = pairing_of(source).needs_sidecar
+    told = described(source, audio, tree)
+    if is_lonely or (metadata is None and _lacks_entry(source, told)):
+        return Look(Finding.LONELY_AUDIO, audio, stamp, described=told)
+    return Look(Finding.PAIR, audio, stamp, metadata, sidecar, described=told)
 
 
-def _looked(pairing: Pairing, path: bytes, tree: Tree) -> Look:
+def _looked(source: SourceSettings, pairing: Pairing, path: bytes, tree: Tree) -> Look:
     if pairing.is_sidecar_name(path):
-        return _look_at_sidecar(pairing, path, tree)
+        return _look_at_sidecar(source, pairing, path, tree)
     if pairing.is_audio_name(path):
-        return _look_at_audio(pairing, path, tree)
+        return _look_at_audio(source, pairing, path, tree)
+    if pairing.is_manifest_name(path):
+        found = _status(path, tree)
+        return Look(found if isinstance(found, Finding) else Finding.MANIFEST, path)
     found = _status(path, tree)
     if isinstance(found, Finding):
         return Look(found, path)
     return Look(Finding.FOLDER if stat.S_ISDIR(found.st_mode) else Finding.UNMATCHED, path)
 
 
-def _look_at_audio(pairing: Pairing, path: bytes, tree: Tree) -> Look:
+def _look_at_audio(source: SourceSettings, pairing: Pairing, path: bytes, tree: Tree) -> Look:
     found = _status(path, tree)
     if isinstance(found, Finding):
-        return Look(found, path)
+        return _look_at_entry(source, pairing, path, tree) if found is Finding.GONE else Look(found, path)
     if stat.S_ISDIR(found.st_mode):
         return Look(Finding.FOLDER, path)
     stamp = Stamp.of(found)
     if not stat.S_ISREG(found.st_mode):
         return Look(Finding.UNSAFE, path, stamp)
-    if not pairing.needs_sidecar:
-        return Look(Finding.PAIR, path, stamp)
-    claimed = _claim(pairing, path, tree)
-    if claimed is None:
-        return Look(Finding.LONELY_AUDIO, path, stamp)
-    metadata_path, sidecar = claimed
-    return Look(Finding.PAIR, path, stamp, metadata_path, sidecar, _is_ambiguous(pairing, path, metadata_path, tree))
+    told = described(source, path, tree)
+    claimed = _claim(pairing, path, tree) if pairing.needs_sidecar else None
+    metadata_path, sidecar = claimed or (None, None)
+    if _lacks_entry(source, told) or (pairing.needs_sidecar and claimed is None):
+        return Look(Finding.LONELY_AUDIO, path, stamp, metadata_path, sidecar, described=told)
+    ambiguous = metadata_path is not None and _is_ambiguous(pairing, path, metadata_path, tree)
+    if told is not None and told.entry is not None and told.entry.by_stem:
+        ambiguous = ambiguous or _shares_stem(pairing, path, tree)
+    return Look(Finding.PAIR, path, stamp, metadata_path, sidecar, ambiguous, described=told)
 
 
-def _look_at_sidecar(pairing: Pairing, path: bytes, tree: Tree) -> Look:
+def _look_at_entry(source: SourceSettings, pairing: Pairing, audio: bytes, tree: Tree) -> Look:
+    """What manifests say of audio that is not there; while a line is being written it may name another."""
+    told = described(source, audio, tree)
+    if told is None or told.entry is None or told.entry.is_open or told.entry.failure is not None:
+        return Look(Finding.GONE, audio)
+    if told.entry.by_stem and _shares_stem(pairing, audio, tree):
+        return Look(Finding.GONE, audio)
+    return Look(Finding.LONELY_ENTRY, audio, described=told)
+
+
+def _lacks_entry(source: SourceSettings, told: Described | None) -> bool:
+    return source.metadata.manifest is not None and (told is None or told.entry is None)
+
+
+def _look_at_sidecar(source: SourceSettings, pairing: Pairing, path: bytes, tree: Tree) -> Look:
     found = _status(path, tree)
     if isinstance(found, os.stat_result) and stat.S_ISDIR(found.st_mode):
         return Look(Finding.FOLDER, path)
     audio = next(_audio_of(pairing, path, tree), None)
     if audio is not None:
-        return _look_at_audio(pairing, audio, tree)
+        return _look_at_audio(source, pairing, audio, tree)
     if isinstance(found, Finding):
         return Look(found, path)
     return Look(Finding.LONELY_SIDECAR, path, metadata_path=path, sidecar=Stamp.of(found))
+
+
+def _shares_stem(pairing: Pairing, audio: bytes, tree: Tree) -> bool:
+    """Whether other audio is there that differs in its extension alone."""
+    folder, slash, name = audio.rpartition(b"/")
+    core = name.rpartition(b".")[0] + b"."
+    return any(
+        other != name and other.startswith(core) and b"." not in other[len(core) :]
+        for other in tree.names(folder)
+        if pairing.is_audio_name(folder + slash + other)
+    )
 
 
 def _claim(pairing: Pairing, audio: bytes, tree: Tree) -> tuple[bytes, Stamp | None] | None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from ingest.content.memo import Memo
 from ingest.content.opening import root_identity
 from ingest.failures import SourceUnavailable, StateUnusable
 from ingest.intake.arrivals import Arrivals
@@ -42,7 +43,8 @@ class SourceIntake:
         self._root = os.fsencode(source.path)
         self._hints = Hints()
         self._observer = Observer(self._root, self._hints)
-        self._settling = Settling(source, rules, arrivals, time.monotonic, window)
+        self._memo = Memo()
+        self._settling = Settling(source, rules, arrivals, time.monotonic, window, self._memo)
         self._presence = Presence(source)
         self._watched: tuple[int, int] | None = None
         self._observer_retry = 0
@@ -160,7 +162,7 @@ class SourceIntake:
         tally = Tally()
         try:
             root = root_identity(self._root)
-            for batch in candidates(self._source, self._rules, self._arrivals, tally):
+            for batch in candidates(self._source, self._rules, self._arrivals, tally, self._memo):
                 for found in batch:
                     self._make_room(stop, final=final)
                     if stop.is_set():
@@ -173,7 +175,7 @@ class SourceIntake:
                 self._settling.tick(final=final)
             self._settling.flush()
             self._presence.confirm(root[0], tally, lambda: self._arrivals.expects(self._source.name))
-            for page in gone(self._source, self._arrivals, root):
+            for page in gone(self._source, self._arrivals, root, self._memo):
                 self._arrivals.add(page)
             if not final:
                 self._settling.report_restless()

@@ -26,16 +26,20 @@ class Pairing:
 
     Patterns: `*` and `?` stay within a name, `**/` is zero or more folders, `[abc]` a set; ASCII letters match in
     either case. A pattern that matches a folder holds for everything in it. Raises UsageFault for a sidecar template
-    without `{stem}` or `{name}`: one sidecar would serve every recording of its folder.
+    without `{stem}` or `{name}`: one sidecar would serve every recording of its folder. That is a `manifest`, whose
+    name may have `*`; a file called so is no sidecar and no audio.
     """
 
-    def __init__(self, audio: Sequence[str], ignore: Sequence[str], sidecar: Sequence[str]) -> None:
+    def __init__(
+        self, audio: Sequence[str], ignore: Sequence[str], sidecar: Sequence[str], manifest: str | None = None
+    ) -> None:
         for template in sidecar:
             if sum(template.count(word.decode()) for word in _PLACEHOLDERS) != 1:
                 raise UsageFault(
                     f"The sidecar template “{template}” does not name its audio exactly once.",
                     "Write {stem} or {name} in it, as in {stem}.json.",
                 )
+        self._manifest = _manifest_expression(manifest)
         self._ignore = [(pattern, _compiled([pattern], below=True)) for pattern in ignore]
         self._ignored = _compiled(ignore, below=True)
         self._audio = _compiled(audio, below=False)
@@ -51,6 +55,11 @@ class Pairing:
         """False where audio alone is complete."""
         return bool(self._templates)
 
+    @property
+    def usual_ending(self) -> bytes | None:
+        """The extension of the first audio pattern; None where patterns leave it open."""
+        return self._spellings[0][0] if self._spellings else None
+
     def is_ignored(self, path: bytes) -> bool:
         """Whether an ignore pattern matches `path` or a folder that it lies in."""
         return self._ignored.fullmatch(path) is not None
@@ -61,15 +70,21 @@ class Pairing:
 
     def is_audio_name(self, path: bytes) -> bool:
         """Whether an audio pattern matches and the name is not that of a sidecar."""
-        return self._audio.fullmatch(path) is not None and not self.is_sidecar_name(path)
+        is_one = self._audio.fullmatch(path) is not None
+        return is_one and not self.is_sidecar_name(path) and not self.is_manifest_name(path)
 
     def is_sidecar_name(self, path: bytes) -> bool:
         """Whether a template makes such a name."""
-        return self._sidecar.fullmatch(path) is not None
+        return self._sidecar.fullmatch(path) is not None and not self.is_manifest_name(path)
+
+    def is_manifest_name(self, path: bytes) -> bool:
+        """Whether a manifest is called so, in whatever folder it lies."""
+        return self._manifest.fullmatch(path) is not None
 
     def sidecar_names(self, audio: bytes) -> Iterator[bytes]:
         """Where the sidecar of `audio` could be, in the order of the templates; each once."""
-        return iter(dict.fromkeys(template.sidecar(audio) for template in self._templates))
+        names = dict.fromkeys(template.sidecar(audio) for template in self._templates)
+        return (name for name in names if not self.is_manifest_name(name))
 
     def audio_names(self, sidecar: bytes) -> Iterator[bytes]:
         """The audio that such a sidecar could belong to, as far as patterns tell without a look at the folder."""
@@ -153,13 +168,16 @@ class _Template:
 
 
 @lru_cache(maxsize=64)
-def _pairing(audio: tuple[str, ...], ignore: tuple[str, ...], sidecar: tuple[str, ...]) -> Pairing:
-    return Pairing(audio, ignore, sidecar)
+def _pairing(
+    audio: tuple[str, ...], ignore: tuple[str, ...], sidecar: tuple[str, ...], manifest: str | None
+) -> Pairing:
+    return Pairing(audio, ignore, sidecar, manifest)
 
 
 def pairing_of(source: SourceSettings) -> Pairing:
     """The compiled patterns and templates of `source`."""
-    return _pairing(source.audio, source.ignore, source.metadata.sidecar)
+    manifest = source.metadata.manifest
+    return _pairing(source.audio, source.ignore, source.metadata.sidecar, manifest.name if manifest else None)
 
 
 def _stem(name: bytes) -> bytes:
@@ -173,6 +191,13 @@ def _variants(template: bytes) -> tuple[bytes, ...]:
     if not dot or any(word in extension for word in _PLACEHOLDERS):
         return (template,)
     return (template, before + dot + extension.upper())
+
+
+def _manifest_expression(name: str | None) -> re.Pattern[bytes]:
+    if name is None:
+        return re.compile(rb"(?!)")
+    parts = map(re.escape, name.encode().split(b"*"))
+    return re.compile(b"(?:.*/)?" + b"[^/]*".join(parts), re.DOTALL)
 
 
 def _ending(pattern: str) -> bytes | None:

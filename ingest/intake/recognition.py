@@ -36,6 +36,8 @@ def unchanged_for(seconds: float, known: Known | None, look: Look) -> bool:
     """
     if known is None or known.audio is None or known.audio_since is None or _shape(look.audio) != known.audio:
         return False
+    if look.entry_digest != known.entry:
+        return False
     if known.reason is Reason.MISSING:
         return False  # nobody saw what became of it meanwhile
     return clock.now() - known.audio_since >= clock.microseconds(seconds)
@@ -47,21 +49,33 @@ def unchanged(rules: AudioSettings, known: Known, look: Look) -> bool:
         return False
     if audio_decides(known):
         return True
-    if known.status is Status.INCOMPLETE and known.reason in _UNDECIDED:
+    if known.status in {Status.INCOMPLETE, Status.FAILED} and _may_have_another_verdict(rules, known, look):
         return False
-    if known.reason is Reason.AUDIO_UNFINISHED and is_given_up(rules, known, look):
-        return False
-    if known.status is Status.FAILED and known.reason is Reason.METADATA_AMBIGUOUS and not look.ambiguous:
-        return False
-    return (look.metadata_path, _shape(look.sidecar)) == (known.metadata_path, known.sidecar)
+    described = (look.described_in, _shape(look.sidecar), look.entry_digest)
+    return described == (known.metadata_path, known.sidecar, known.entry)
+
+
+def _may_have_another_verdict(rules: AudioSettings, known: Known, look: Look) -> bool:
+    """Whether a file that is as it was is to be judged again all the same."""
+    waits = known.reason is Reason.AUDIO_UNFINISHED or (known.reason is Reason.METADATA_MISSING and look.is_open)
+    return (
+        known.reason in _UNDECIDED
+        or (waits and is_given_up(rules, known, look))
+        or (known.reason is Reason.METADATA_AMBIGUOUS and not look.ambiguous and not _is_told_twice(look))
+    )
+
+
+def _is_told_twice(look: Look) -> bool:
+    failure = look.entry.failure if look.entry else None
+    return failure is not None and failure.reason is Reason.METADATA_AMBIGUOUS
 
 
 def says_nothing_new(arrival: Arrival) -> bool:
     """Whether an incomplete recording was judged anew and stands where it stood."""
     known = arrival.replaces
     return known is not None and (
-        (arrival.status, arrival.reason, arrival.audio, arrival.metadata_path, arrival.sidecar)
-        == (known.status, known.reason, known.audio, known.metadata_path, known.sidecar)
+        (arrival.status, arrival.reason, arrival.audio, arrival.metadata_path, arrival.sidecar, arrival.entry)
+        == (known.status, known.reason, known.audio, known.metadata_path, known.sidecar, known.entry)
     )
 
 

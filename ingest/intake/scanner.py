@@ -7,11 +7,14 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
+from ingest.content.memo import Memo
 from ingest.content.opening import Listing, Tree, root_identity
 from ingest.failures import AttemptFailure, Failure, RecordingFailure, RecordingIncomplete, SourceUnavailable
 from ingest.intake.arrivals import Arrivals
+from ingest.intake.lonely import Absent, absent_audio, lonely_entries
 from ingest.intake.look import Finding, Look, has_audio, look
 from ingest.intake.pairing import Pairing, pairing_of
 from ingest.intake.recognition import audio_decides, unchanged
@@ -31,6 +34,7 @@ class Tally:
     files: int = 0
     unmatched: int = 0
     unreadable: int = 0
+    unusable_lines: int = 0
 
     @property
     def recordings(self) -> int:
@@ -40,12 +44,22 @@ class Tally:
     @property
     def detail(self) -> str | None:
         """The sentence for the administrator, where there is something to say."""
-        if not self.unreadable:
-            return None
-        return (
-            f"{self.unreadable} folders or files in the source could not be read. "
-            "Give the service's user the right to read and enter them."
-        )
+        told: list[str] = []
+        if self.unreadable:
+            told += [f"{self.unreadable} folders or files in the source could not be read."]
+            told += ["Give the service's user the right to read and enter them."]
+        if self.unusable_lines:
+            told += [f"{self.unusable_lines} lines of manifests name no file in or below their folder."]
+            told += ["Correct them, or set `match: name` if they hold a recorder's own folders."]
+        return " ".join(told) or None
+
+
+class Part(Enum):
+    """What a name stands for."""
+
+    AUDIO = "audio"
+    SIDECAR = "sidecar"
+    MANIFEST = "manifest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +67,28 @@ class Name:
     """A name that a pattern or a template knows."""
 
     path: bytes
-    is_sidecar: bool
+    part: Part
 
 
-def candidates(source: SourceSettings, rules: AudioSettings, arrivals: Arrivals, tally: Tally) -> Iterator[list[Look]]:
+def candidates(
+    source: SourceSettings, rules: AudioSettings, arrivals: Arrivals, tally: Tally, memo: Memo
+) -> Iterator[list[Look]]:
     """What the state does not know yet, or knows differently, in batches (an empty one is a sign of life).
 
     Raises SourceUnavailable where the source's folder is away.
     """
     listing = Listing()  # of the whole walk: a folder of 100,000 files is listed once and not for every batch
     for names in walk(source, tally):
-        known = arrivals.known(source.name, [name.path for name in names])
-        with Tree(os.fsencode(source.path), listing) as tree:
-            looks = [_candidate(source, rules, name, known.get(name.path), tree, tally) for name in names]
+        manifests = [name.path for name in names if name.part is Part.MANIFEST]
+        halves = [name for name in names if name.part is not Part.MANIFEST]
+        known = arrivals.known(source.name, [name.path for name in halves])
+        with Tree(os.fsencode(source.path), listing, memo) as tree:
+            looks = [_candidate(source, rules, name, known.get(name.path), tree, tally) for name in halves]
         yield [found for found in looks if found is not None]
+        for manifest in manifests:
+            with Tree(os.fsencode(source.path), memo=memo) as tree:
+                absent = _absent(source, manifest, tree, tally)
+                yield from lonely_entries(source, rules, absent, arrivals, tree) if absent is not None else ()
 
 
 def walk(source: SourceSettings, tally: Tally) -> Iterator[list[Name]]:
@@ -87,14 +109,16 @@ def walk(source: SourceSettings, tally: Tally) -> Iterator[list[Name]]:
         yield names
 
 
-def gone(source: SourceSettings, arrivals: Arrivals, root: tuple[int, int]) -> Iterator[list[Arrival]]:
+def gone(
+    source: SourceSettings, arrivals: Arrivals, root: tuple[int, int], memo: Memo | None = None
+) -> Iterator[list[Arrival]]:
     """The incomplete recordings whose files have gone, page by page.
 
     `root` is the folder's identity when the walk began: in another folder, absent means nothing.
     """
     path = os.fsencode(source.path)
     for page in arrivals.suspects(source.name):
-        with Tree(path) as tree:
+        with Tree(path, memo=memo) as tree:
             missing = [arrival for known in page if (arrival := _missing(source, known, tree))]
         if root_identity(path) != root:
             return
@@ -120,9 +144,11 @@ def _names(
             continue
         tally.files += 1
         if pairing.is_sidecar_name(path):
-            yield Name(path, is_sidecar=True)
+            yield Name(path, Part.SIDECAR)
         elif pairing.is_audio_name(path):
-            yield Name(path, is_sidecar=False)
+            yield Name(path, Part.AUDIO)
+        elif pairing.is_manifest_name(path):
+            yield Name(path, Part.MANIFEST)
         else:
             tally.unmatched += 1
     folders += reversed(below)
@@ -160,9 +186,10 @@ def _candidate(
 ) -> Look | None:
     try:
         if known is not None and audio_decides(known):
-            if name.is_sidecar or unchanged(rules, known, Look(Finding.PAIR, name.path, _stamp(name.path, tree))):
+            is_sidecar = name.part is Part.SIDECAR
+            if is_sidecar or unchanged(rules, known, Look(Finding.PAIR, name.path, _stamp(name.path, tree))):
                 return None
-        elif name.is_sidecar and has_audio(source, name.path, tree):
+        elif name.part is Part.SIDECAR and has_audio(source, name.path, tree):
             return None
         found = look(source, name.path, tree)
     except Failure as failure:
@@ -174,6 +201,25 @@ def _candidate(
     return found
 
 
+def _absent(source: SourceSettings, manifest: bytes, tree: Tree, tally: Tally) -> Absent | None:
+    try:
+        absent = absent_audio(source, manifest, tree)
+    except Failure as failure:
+        log.warning("source %s: a manifest could not be looked at (%s)", source.name, failure.reason)
+        tally.unreadable += 1
+        return None
+    tally.unusable_lines += absent.unusable_lines if absent is not None else 0
+    return absent
+
+
+def _is_there(source: SourceSettings, known: Known, tree: Tree) -> bool:
+    """Whether the file of a recording is there, or where its audio never was the line that names it."""
+    if tree.find(known.path) is not None:
+        return True
+    is_entry = known.audio is None and known.entry is not None
+    return is_entry and look(source, known.path, tree).finding is Finding.LONELY_ENTRY
+
+
 def _stamp(path: bytes, tree: Tree) -> Stamp | None:
     status = tree.find(path)
     return None if status is None else Stamp.of(status)
@@ -181,7 +227,7 @@ def _stamp(path: bytes, tree: Tree) -> Stamp | None:
 
 def _missing(source: SourceSettings, known: Known, tree: Tree) -> Arrival | None:
     with suppress(Failure):
-        if tree.find(known.path) is None:
+        if not _is_there(source, known, tree):
             return Arrival(
                 source=source.name,
                 path=known.path,
@@ -191,6 +237,7 @@ def _missing(source: SourceSettings, known: Known, tree: Tree) -> Arrival | None
                 metadata_path=known.metadata_path,
                 audio=known.audio,
                 sidecar=known.sidecar,
+                entry=known.entry,
                 connection_id=source.connection_id,
                 method=source.method.value,
                 replaces=known,

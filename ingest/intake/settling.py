@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from ingest.content.audio import inspect, payload_kind
+from ingest.content.memo import Memo
 from ingest.content.opening import Tree
 from ingest.content.reserve import ends_reserved
 from ingest.failures import AttemptFailure, Failure, RecordingIncomplete, SourceUnavailable
@@ -28,6 +29,7 @@ WINDOW: Final = 8192  # unsettled pairs of one source: about 1 kB each
 BATCH: Final = 200
 PATIENCE: Final = 10  # quiet times for a file that only looks finished: longer than a transfer stalls
 _FINISHED: Final = frozenset({Finding.PAIR, Finding.UNSAFE})
+_ASK_FOR_A_SCAN: Final = frozenset({Finding.FOLDER, Finding.MANIFEST})
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ class Settling:
         arrivals: Arrivals,
         clock: Callable[[], float],
         capacity: int = WINDOW,
+        memo: Memo | None = None,
     ) -> None:
         self._source = source
         self._rules = rules
@@ -65,6 +68,7 @@ class Settling:
         self._root = os.fsencode(source.path)
         self._window = Window(source.settle_seconds, capacity)
         self._patient = Window(source.settle_seconds * PATIENCE, capacity)
+        self._memo = memo or Memo()
         self._settled: list[_Quiet] = []
 
     @property
@@ -92,12 +96,12 @@ class Settling:
         Raises SourceUnavailable.
         """
         scan = False
-        with Tree(self._root) as tree:
+        with self._tree() as tree:
             for path in paths:
                 found = self._look(path, tree)
                 if found is None:
                     continue
-                if found.finding is Finding.FOLDER or (self.full and found.path not in self._window):
+                if found.finding in _ASK_FOR_A_SCAN or (self.full and found.path not in self._window):
                     scan = True
                 elif found.finding in _FINISHED:
                     self.offer(found, by_scan=False)
@@ -111,7 +115,7 @@ class Settling:
         for window in (self._window, self._patient):
             due = iter(window.due(self._clock()))
             while batch := list(islice(due, BATCH)):
-                with Tree(self._root) as tree:
+                with self._tree() as tree:
                     again = [self._again(entry, window, tree) for entry in batch]
                 if final:
                     changed = [found for found in again if found is not None]
@@ -124,7 +128,7 @@ class Settling:
     def report_restless(self) -> None:
         """Hands over as changing what has not held still for long; it stays in the window. Raises SourceUnavailable."""
         keys = self._window.restless(self._clock())
-        with Tree(self._root) as tree:
+        with self._tree() as tree:
             looks = [found for key in keys if (found := self._look(key, tree)) is not None]
         self._add_changing([found for found in looks if found.is_candidate])
 
@@ -144,7 +148,7 @@ class Settling:
             batch, self._settled = self._settled[:BATCH], self._settled[BATCH:]
             known = self._arrivals.known(self._source.name, [quiet.look.path for quiet in batch])
             judged: list[tuple[Look, Arrival]] = []
-            with Tree(self._root) as tree:
+            with self._tree() as tree:
                 try:
                     for quiet in batch:
                         arrival = self._judged(quiet, known.get(quiet.look.path), tree)
@@ -172,6 +176,9 @@ class Settling:
             window.forget(found.path)
             self.offer(found, by_scan=entry.by_scan)
         return found
+
+    def _tree(self) -> Tree:
+        return Tree(self._root, memo=self._memo)
 
     def _look(self, path: bytes, tree: Tree) -> Look | None:
         try:
@@ -287,4 +294,4 @@ class Settling:
 
 
 def _stamps(found: Look) -> Stamps:
-    return Stamps(found.audio, found.sidecar)
+    return Stamps(found.audio, found.sidecar, found.entry_digest)

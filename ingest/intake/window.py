@@ -9,10 +9,11 @@ from ingest.recording import Stamp
 
 
 class Stamps(NamedTuple):
-    """Both halves of a pair at one moment; None for a half that is not there."""
+    """Both halves of a pair at one moment; None for a half that is not there. `entry`: as in Arrival."""
 
     audio: Stamp | None
     sidecar: Stamp | None
+    entry: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ingest.content.opening import Tree
 from ingest.failures import AttemptFailure, IngestError, RecordingFailure, RecordingIncomplete
 from ingest.intake.arrivals import Arrivals
 from ingest.intake.judge import is_too_old
-from ingest.intake.scanner import Tally, walk
+from ingest.intake.scanner import Part, Tally, walk
 from ingest.recording import Reason, Stamp, Status
 from ingest.service.census import Census
 from ingest.settings import Settings, SourceSettings
@@ -77,7 +77,7 @@ def unseen(source: SourceSettings, arrivals: Arrivals | None, patience_seconds: 
         if time.monotonic() - begun > patience_seconds * _FOR_NAMES:
             is_cut = True
             break
-        _count(source, arrivals, [name.path for name in names if not name.is_sidecar], census, tally)
+        _count(source, arrivals, [name.path for name in names if name.part is Part.AUDIO], census, tally)
     census.look(os.fsencode(source.path), begun + patience_seconds)
     amount = census.amount()
     return Unseen(

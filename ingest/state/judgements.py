@@ -103,7 +103,8 @@ class _Batch:
         if before.may_exist or before.reason is Reason.BY_OPERATOR:
             if _is_other_content(before, arrival):
                 return self._begin(arrival, before.generation + 1)
-            if before.status is Status.DUPLICATE and arrival.sidecar != before.sidecar:
+            has_other_metadata = (arrival.sidecar, arrival.entry) != (before.sidecar, before.entry)
+            if before.status is Status.DUPLICATE and has_other_metadata:
                 return self._replace(before, arrival, before.generation)
             return self._take_new_times(before, arrival)
         return before.status is not Status.SENDING and self._replace(before, arrival, before.generation)
@@ -183,7 +184,8 @@ class _Batch:
         # What was read of the content before says nothing about what is judged now.
         sha256 = arrival.sha256 if arrival.status is Status.DUPLICATE else None
         values = columns(arrival, self._at) | {"generation": generation, "sha256": sha256}
-        if before.audio is not None and arrival.audio == before.audio and before.reason is not Reason.MISSING:
+        lies_as_before = arrival.audio == before.audio and arrival.entry == before.entry
+        if before.audio is not None and lies_as_before and before.reason is not Reason.MISSING:
             values["audio_since"] = before.audio_since or self._at
         if before.id in self._made:
             self._made[before.id].update(values)
@@ -217,6 +219,7 @@ class _Batch:
             sidecar=arrival.sidecar,
             sha256=arrival.sha256 if arrival.status is Status.DUPLICATE else None,
             audio_since=self._at if arrival.audio else None,
+            entry=arrival.entry,
         )
 
     def _note(self, recording_id: int, before: Status | None, arrival: Arrival) -> None:
@@ -256,6 +259,7 @@ def columns(arrival: Arrival, at: int) -> dict[str, Any]:
         "mtime_ns": arrival.audio.mtime_ns if arrival.audio else None,
         "metadata_size": arrival.sidecar.size if arrival.sidecar else None,
         "metadata_mtime_ns": arrival.sidecar.mtime_ns if arrival.sidecar else None,
+        "metadata_entry": arrival.entry,
         "fields": json.dumps(dict(arrival.fields)),
         "container": arrival.container,
         "codec": arrival.codec,

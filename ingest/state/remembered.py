@@ -25,6 +25,7 @@ KNOWN_COLUMNS: Final = (
     recording.c.sha256,
     recording.c.sent_sha256,
     recording.c.audio_since,
+    recording.c.metadata_entry,
 )
 SOURCE_ID: Final = select(source.c.id).where(source.c.name == bindparam("name"))
 KNOWN: Final = (
@@ -61,4 +62,5 @@ def known_of(row: Row[*tuple[Any, ...]]) -> Known:
         sha256=row.sha256,
         sent_sha256=row.sent_sha256,
         audio_since=row.audio_since,
+        entry=row.metadata_entry,
     )

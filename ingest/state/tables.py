@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMAS: Final = ("0001", "0002", "0003")
+SCHEMAS: Final = ("0001", "0002", "0003", "0004")
 """Every schema this program knows, oldest first; the last is its own. A test holds this to the migrations."""
 
 metadata = MetaData(
@@ -114,6 +114,7 @@ recording = Table(
     Column("sent_sha256", Text),
     # Since when the audio has had its size and modification time.
     Column("audio_since", BigInteger),
+    Column("metadata_entry", Text),
     UniqueConstraint("source_id", "path", "generation"),
 )
 

@@ -8,7 +8,12 @@ from typing import Final, NamedTuple
 from ingest.failures import RecordingFailure
 from ingest.recording import Origin, Reason
 
-_SEVERITY: Final = (Reason.METADATA_INVALID, Reason.METADATA_KEY_MISSING, Reason.METADATA_VALUE_INVALID)
+_SEVERITY: Final = (
+    Reason.METADATA_AMBIGUOUS,
+    Reason.METADATA_INVALID,
+    Reason.METADATA_KEY_MISSING,
+    Reason.METADATA_VALUE_INVALID,
+)
 _MEND: Final = "Correct the {}; it is judged again as soon as that changes."
 _MEND_ALONE: Final = "Correct `metadata` of its source, restart the service, then run `ingest retry`."
 _KEYS_NAMED: Final = 10

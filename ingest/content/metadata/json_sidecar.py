@@ -33,8 +33,16 @@ def read(descriptor: int) -> bytes:
 
 def parse(content: bytes) -> dict[str, object]:
     """The keys and values of a JSON object, of which inner objects are `Object`. Raises Broken."""
-    if len(content) > MAX_BYTES:
-        raise Broken(f"it is larger than {MAX_BYTES // 1024} KiB")
+    parsed = decoded(content, MAX_BYTES)
+    if not isinstance(parsed, Object):
+        raise Broken("it is not a JSON object with keys and values")
+    return unique(parsed)
+
+
+def decoded(content: bytes, max_bytes: int) -> object:
+    """The JSON in `content`, whatever it is; its objects are `Object`. Raises Broken."""
+    if len(content) > max_bytes:
+        raise Broken(f"it is larger than {max_bytes // 1024} KiB")
     try:
         text = content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
@@ -42,17 +50,15 @@ def parse(content: bytes) -> dict[str, object]:
     if not text.strip():
         raise Broken("it is empty")
     try:
-        parsed = _DECODER.decode(text)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise Broken(f"it is not JSON (line {error.lineno}, column {error.colno})") from None
     except RecursionError:
         raise Broken("it is nested too deeply") from None
-    if not isinstance(parsed, Object):
-        raise Broken("it is not a JSON object with keys and values")
-    return _unique(parsed)
 
 
-def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+def unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """The keys and values of an object. Raises Broken where a key is there twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()

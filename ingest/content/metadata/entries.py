@@ -1,0 +1,77 @@
+"""What a manifest says of one recording, and under which names it can stand there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Final
+
+from ingest.content.metadata.faults import Fault, failure
+from ingest.failures import RecordingFailure, RecordingIncomplete
+from ingest.recording import Origin, Reason
+from ingest.settings import ManifestMatch
+
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """`digest` (hex) changes with what the manifest says; `failure`: why that cannot be used.
+
+    `is_open`: its line has no end yet, so it may be half of one. `by_stem`: it names the audio without its extension.
+    """
+
+    digest: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    failure: RecordingFailure | RecordingIncomplete | None = None
+    is_open: bool = False
+    by_stem: bool = False
+
+
+def joined(first: Entry, second: Entry) -> Entry:
+    """What two manifests say of one recording: the same, or nothing that could be used."""
+    if (first.values, first.failure, first.is_open) == (second.values, None, second.is_open):
+        return first
+    phrase = "manifests that differ name this audio"
+    digest = digest_of(first.digest.encode(), second.digest.encode())
+    return Entry(digest=digest, failure=broken(phrase, Reason.METADATA_AMBIGUOUS))
+
+
+def digest_of(*parts: bytes) -> str:
+    """The digest of an entry that is made of `parts`."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        digest.update(b"%d:" % len(part) + part)
+    return digest.hexdigest()
+
+
+def broken(phrase: str, reason: Reason = Reason.METADATA_INVALID) -> RecordingFailure:
+    """The failure of all that a manifest describes, or of one of its lines; `phrase` holds none of its data."""
+    return failure([Fault(reason, phrase)], [Origin.MANIFEST])
+
+
+def spellings(name: bytes) -> tuple[bytes, ...]:
+    """How a manifest can write the audio `name`: as it is, or without its extension."""
+    folder, slash, last = name.rpartition(b"/")
+    stem, dot, _ = last.rpartition(b".")
+    return (name, folder + slash + stem) if dot and stem else (name,)
+
+
+def audio_name(written: str, *, match: ManifestMatch) -> bytes | None:
+    """The path relative to the manifest's folder that `written` means; None where it leads out of it or nowhere.
+
+    Windows' separators count as ours. Where names alone `match`, the last part counts, whatever stands before it.
+    """
+    name = written.strip().replace("\\", "/")
+    if match is not ManifestMatch.PATH:
+        name = name.rpartition("/")[2]
+    name = name.removeprefix("./")
+    parts = name.split("/")
+    if _DRIVE.match(name) or "\0" in name or any(part in {"", ".", ".."} for part in parts):
+        return None
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return None

@@ -1,0 +1,115 @@
+"""A file that describes several recordings: a table with a line for each, or a JSON list."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Protocol, cast
+
+from ingest.content.metadata.csv_manifest import CsvManifest
+from ingest.content.metadata.entries import Entry
+from ingest.content.metadata.fields import Given
+from ingest.content.metadata.json_manifest import JsonManifest
+from ingest.content.opening import Tree, read_failed
+from ingest.failures import RecordingFailure, RecordingIncomplete
+from ingest.recording import Origin, Stamp
+from ingest.settings import ManifestSettings, MetadataSettings
+
+MAX_BYTES: Final = 16 << 20
+_BLOCK_BYTES: Final = 1 << 20
+_OVERHEAD_BYTES: Final = 1024
+_KEY: Final = "manifest"
+
+
+class Manifest(Protocol):
+    """What a manifest holds now. `unusable`: how many of its lines name no file in or below its folder."""
+
+    unusable: int
+
+    @property
+    def unfinished(self) -> str | None:
+        """A sentence about its end, where lines stand there that cannot be told apart yet."""
+
+    def find(self, name: bytes) -> Entry | None:
+        """What it says of the audio `name`, a path relative to the manifest's folder."""
+
+    def names(self) -> Iterator[bytes]:
+        """The audio that it names in finished lines, as it is written there: perhaps without its extension."""
+
+    def take(self, content: bytes) -> bool:
+        """Goes on to what the file holds now. False where that does not begin as before: then it is to be read anew."""
+
+
+@dataclass(slots=True)
+class _Closed:
+    """A manifest that cannot be opened; what is wrong with it holds for all audio that it could describe."""
+
+    failure: RecordingFailure | RecordingIncomplete
+    unusable: int = field(default=0, init=False)
+    unfinished: str | None = field(default=None, init=False)
+
+    def find(self, _: bytes) -> Entry | None:
+        return Entry(digest=self.failure.reason.value, failure=self.failure)
+
+    def names(self) -> Iterator[bytes]:
+        return iter(())
+
+    def take(self, _: bytes) -> bool:
+        return False
+
+
+def manifest_at(path: bytes, settings: ManifestSettings, tree: Tree) -> Manifest | None:
+    """The manifest at `path`; None where there is none.
+
+    It is read again only where the file has changed. Raises SourceUnavailable, AttemptFailure (READ_FAILED).
+    """
+    try:
+        status = tree.find(path)
+        if status is None:
+            return None
+        stamp = Stamp.of(status)
+        known = tree.memo.get((_KEY, path))
+        if known is not None and known[0] == stamp:
+            return cast(Manifest, known[1])
+        descriptor = tree.open_regular(path)
+    except (RecordingFailure, RecordingIncomplete) as failure:
+        sentence = f"About the manifest: {failure.sentence}"
+        return _Closed(type(failure)(failure.reason, sentence, failure.mend))
+    try:
+        stamp, content = _read(descriptor)
+    finally:
+        os.close(descriptor)
+    before = None if known is None else cast(Manifest, known[1])
+    manifest = before if before is not None and before.take(content) else _new(path, settings, content)
+    tree.memo.put((_KEY, path), stamp, manifest, len(content) + _OVERHEAD_BYTES)
+    return manifest
+
+
+def given_by(entry: Entry, settings: MetadataSettings) -> Given:
+    """What the entry says; the audio's own name only where `rename` asks for it."""
+    names_audio = settings.manifest.audio if settings.manifest is not None else None
+    if names_audio in settings.rename:
+        names_audio = None
+    return Given(Origin.MANIFEST, {key: value for key, value in entry.values.items() if key != names_audio})
+
+
+def _new(path: bytes, settings: ManifestSettings, content: bytes) -> Manifest:
+    is_json = path.lower().endswith(b".json")
+    manifest: Manifest = JsonManifest(settings) if is_json else CsvManifest(settings, MAX_BYTES)
+    manifest.take(content)
+    return manifest
+
+
+def _read(descriptor: int) -> tuple[Stamp, bytes]:
+    """The stamp before the first byte was read, so that what is written meanwhile is seen at the next look."""
+    blocks: list[bytes] = []
+    length = 0
+    try:
+        stamp = Stamp.of(os.fstat(descriptor))
+        while length <= MAX_BYTES and (block := os.pread(descriptor, _BLOCK_BYTES, length)):
+            blocks.append(block)
+            length += len(block)
+    except OSError as error:
+        raise read_failed(error) from None
+    return stamp, b"".join(blocks)

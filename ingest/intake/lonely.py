@@ -1,0 +1,98 @@
+"""Finds the audio that manifests name and that is not there: metadata without audio is told like audio without it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ingest.content.memo import Memo
+from ingest.content.metadata import manifest_at
+from ingest.content.opening import Tree
+from ingest.failures import Failure
+from ingest.intake.arrivals import Arrivals
+from ingest.intake.look import Finding, Look, look
+from ingest.intake.pairing import pairing_of
+from ingest.intake.recognition import unchanged
+from ingest.recording import Known, Stamp
+from ingest.settings import AudioSettings, ManifestMatch, SourceSettings
+
+_PAGE: Final = 500
+_ASKED: Final = "asked for absent audio"
+_NOTE_BYTES: Final = 512
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The audio that one manifest names and that is not there. `unusable_lines` name no file in or below its folder."""
+
+    manifest: bytes
+    stamp: Stamp
+    paths: Sequence[bytes] = ()
+    unusable_lines: int = 0
+
+    def remember(self, memo: Memo) -> None:
+        """Notes that nothing of it is news, so that it is asked for again only when the manifest changes."""
+        memo.put((_ASKED, self.manifest), self.stamp, None, _NOTE_BYTES)
+
+
+def absent_audio(source: SourceSettings, manifest: bytes, tree: Tree) -> Absent | None:
+    """What `manifest` names in finished lines and is not there; None where it has gone. Nothing where names
+    alone match below its folder: only a look at every folder could tell.
+
+    What it names without an extension would have that of the first audio pattern. Raises Failure, SourceUnavailable.
+    """
+    settings, status = source.metadata.manifest, tree.find(manifest)
+    opened = None if settings is None or status is None else manifest_at(manifest, settings, tree)
+    if opened is None or status is None:
+        return None
+    stamp = Stamp.of(status)
+    asked = tree.memo.get((_ASKED, manifest))
+    is_elsewhere = settings is not None and settings.match is ManifestMatch.NAME_BELOW
+    if is_elsewhere or (asked is not None and asked[0] == stamp):
+        return Absent(manifest, stamp, unusable_lines=opened.unusable)
+    folder, slash, _ = manifest.rpartition(b"/")
+    beside = frozenset(tree.names(folder))
+    stems = frozenset(name.rpartition(b".")[0] for name in beside)
+    names = [name for name in opened.names() if name not in beside and name not in stems]
+    paths = [path for name in names if (path := _audio_path(source, folder + slash + name)) is not None]
+    return Absent(manifest, stamp, [path for path in paths if tree.find(path) is None], opened.unusable)
+
+
+def lonely_entries(
+    source: SourceSettings, rules: AudioSettings, absent: Absent, arrivals: Arrivals, tree: Tree
+) -> Iterator[list[Look]]:
+    """Those of `absent` that the state does not know yet, in batches."""
+    is_news = False
+    for start in range(0, len(absent.paths), _PAGE):
+        paths = absent.paths[start : start + _PAGE]
+        known = arrivals.known(source.name, paths)
+        looks = [_lonely(source, rules, path, known.get(path), tree) for path in paths]
+        found = [each for each in looks if each is not None]
+        is_news = is_news or bool(found)
+        yield found
+    if not is_news:
+        absent.remember(tree.memo)
+
+
+def _lonely(source: SourceSettings, rules: AudioSettings, path: bytes, known: Known | None, tree: Tree) -> Look | None:
+    if known is not None and known.audio is not None:
+        return None  # it was there, and what became of it is known
+    try:
+        found = look(source, path, tree)
+    except Failure as failure:
+        log.warning("source %s: a manifest could not be looked at (%s)", source.name, failure.reason)
+        return None
+    if found.finding is not Finding.LONELY_ENTRY or (known is not None and unchanged(rules, known, found)):
+        return None
+    return found
+
+
+def _audio_path(source: SourceSettings, path: bytes) -> bytes | None:
+    pairing = pairing_of(source)
+    if not pairing.is_audio_name(path) and pairing.usual_ending is not None:
+        path += pairing.usual_ending
+    return path if pairing.is_audio_name(path) and not pairing.is_ignored(path) else None

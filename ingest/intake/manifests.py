@@ -1,0 +1,58 @@
+"""What the manifests of a source say of its audio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ingest.content.metadata import Entry, joined, manifest_at
+from ingest.content.opening import Tree
+from ingest.intake.pairing import pairing_of
+from ingest.settings import ManifestMatch, ManifestSettings, SourceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What was found for one audio: the manifest with its `entry`, or one that has none for it."""
+
+    path: bytes
+    entry: Entry | None
+    unfinished: str | None = None
+    """A sentence about lines at its end that cannot be told apart yet."""
+
+
+def described(source: SourceSettings, audio: bytes, tree: Tree) -> Described | None:
+    """What the manifests say that could name `audio`; None where there is none, or none is configured.
+
+    Where several name it they have to say the same. Raises SourceUnavailable, AttemptFailure (READ_FAILED).
+    """
+    settings = source.metadata.manifest
+    if settings is None:
+        return None
+    found: Described | None = None
+    for path in _paths(source, settings, audio, tree):
+        opened = None if pairing_of(source).is_ignored(path) else manifest_at(path, settings, tree)
+        if opened is None:
+            continue
+        folder, slash, _ = path.rpartition(b"/")
+        is_name = settings.match is ManifestMatch.NAME_BELOW
+        entry = opened.find(audio.rpartition(b"/")[2] if is_name else audio.removeprefix(folder + slash))
+        if found is None or found.entry is None:
+            found = Described(path, entry, opened.unfinished)
+        elif entry is not None:
+            found = Described(found.path, joined(found.entry, entry))
+    return found
+
+
+def _paths(source: SourceSettings, settings: ManifestSettings, audio: bytes, tree: Tree) -> Iterator[bytes]:
+    """Where a manifest of `audio` can lie: beside it or in a folder above; with `*` in its name beside it alone."""
+    folder, slash, _ = audio.rpartition(b"/")
+    if "*" in settings.name:
+        pairing = pairing_of(source)
+        yield from (folder + slash + name for name in tree.names(folder) if pairing.is_manifest_name(name))
+        return
+    while True:
+        yield folder + slash + settings.name.encode()
+        if settings.match is ManifestMatch.NAME or not folder:
+            return
+        folder, slash, _ = folder.rpartition(b"/")
