@@ -232,7 +232,7 @@ def _given_beside(look: Look, tree: Tree) -> list[Given]:
     except (RecordingFailure, RecordingIncomplete) as failure:
         raise type(failure)(failure.reason, f"About the metadata file: {failure.sentence}", failure.mend) from None
     with closing(opened):
-        return [read_sidecar(opened.descriptor)]
+        return [read_sidecar(opened.descriptor, look.metadata_path)]
 
 
 class _Opened:

@@ -28,7 +28,7 @@ class Fault(NamedTuple):
 
 
 class Broken(ValueError):
-    """The text is not the JSON we take; the argument is a phrase without the sidecar's data."""
+    """A file is not written as we take it; the argument is a phrase without the file's data."""
 
 
 def failure(faults: Sequence[Fault], origins: Sequence[Origin]) -> RecordingFailure:
