@@ -113,3 +113,40 @@ def test_nested_json(site: Site, emulator: EmulatorProcess) -> None:
         "date": "2026-03-01T09:30:00+03:00",
         "language": "ru-RU",
     }
+
+
+PUZZEL = """<?xml version="1.0" encoding="windows-1251"?>
+<Recording xmlns="urn:invented" version="1.2">
+  <session><sessionId>5f0c</sessionId><startTime>2026-03-01 09:30:00</startTime><endTime/></session>
+  <request><remoteAddress> 5550001 </remoteAddress><queue key="600">Заказы</queue></request>
+  <agents><agent id="201"><name>Первый Оператор</name></agent>{}</agents>
+</Recording>
+"""
+
+
+def test_xml(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source=shown("A recorder that writes XML beside the audio"))
+    handed_over = '<agent id="202"><name>Second Operator</name></agent>'
+    written = {
+        "2026/one.xml": PUZZEL.format("").encode("cp1251"),
+        "2026/two.XML": PUZZEL.format(handed_over).replace("windows-1251", "utf-16").encode("utf-16"),
+        "2026/bad.xml": PUZZEL.format("").replace("<Rec", "<!DOCTYPE Recording SYSTEM 'x.dtd'><Rec").encode("cp1251"),
+    }
+    for number, (path, content) in enumerate(written.items()):
+        audio = site.drop(path[:-4] + ".wav", wav(0.1, seed=number), fields=None)
+        (audio.parent / path[5:]).write_bytes(content)
+    site.once(code=1)
+    found = names(site, emulator)
+    assert found.keys() == {"2026/one.wav", "2026/two.wav"}
+    for fields in found.values():
+        assert fields == {
+            "operator_id": "201",
+            "operator_name": "Первый Оператор",
+            "client_id": "5550001",
+            "client_name": "not known",
+            "date": "2026-03-01T09:30:00+03:00",
+            "language": "ru-RU",
+        }
+    refused = site.row("2026/bad.wav")
+    assert (refused["status"], refused["reason"]) == ("failed", "metadata_invalid")
+    assert "it has a document type (DOCTYPE), which is not taken. Correct the sidecar" in refused["detail"]

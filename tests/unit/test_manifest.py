@@ -24,7 +24,7 @@ UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 TABLE = ManifestSettings(name="calls.csv", audio="file")
 LIST = ManifestSettings(name="calls.json", audio="file")
 MAX_BYTES = 1 << 20
-CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12).map(str.strip)
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=12).map(str.strip)
 DOCUMENTS = st.recursive(
     st.none() | st.text(max_size=5) | st.integers(),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["file", "rows", "a", ""]), inner),
