@@ -233,6 +233,7 @@ class Arrival:
     `metadata_path` is the sidecar's; of a source without sidecars the manifest's. `entry`: the digest of what a
     manifest says of it.
     `changed_at_ns`: the audio's ctime, which no recorder's clock sets on a local disk.
+    `audio_stems`, of a lonely sidecar: what the path of its audio would be, or begin with before a dot.
     `replaces` is what was known when it was judged: the change happens only if that still holds.
     `origins` of the `fields` are for people to see now, and not kept.
     `rate` in Hz; facts of the audio are there for what cannot be sent, too, as far as it tells them.
@@ -264,6 +265,7 @@ class Arrival:
     fingerprint: str | None = None
     duplicate_of: int | None = None
     changed_at_ns: int | None = None
+    audio_stems: tuple[bytes, ...] = ()
     replaces: Known | None = None
 
 

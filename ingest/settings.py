@@ -124,9 +124,9 @@ class StateSettings:
 class ManifestSettings:
     """A file that describes several recordings.
 
-    `name` may have `*`; with `/` in front it is that of one file in the source's own folder. `audio`: the column, or
-    the dotted path into an entry, that names the audio; None (JSON alone): it holds for all audio of its folder.
-    `rows`: the dotted path to the list in a JSON object. `columns` are given where the first line does not name them.
+    `name` may have `*`. `audio`: the column, or the dotted path into an entry, that names the audio; None (JSON
+    alone): it holds for all audio of its folder and below. `rows`: the dotted path to the list in a JSON object.
+    `columns` are given where the first line does not name them.
     """
 
     name: Annotated[str, MinLen(1)]
@@ -139,15 +139,25 @@ class ManifestSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """Two folders in which the same folders lie, relative to the source's path (`.` is that): audio and sidecars."""
+
+    audio: Annotated[str, MinLen(1)]
+    sidecar: Annotated[str, MinLen(1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataSettings:
     """Where a recording's metadata comes from and what must be in it.
 
+    `mirror`: the sidecars do not lie beside the audio but in a tree of their own.
     `file_name` are patterns with named groups for the audio's path, or names of presets; what they find fills what the
     sidecar lacks. `rename` may lead into nested JSON with dots; `values` are by the connection's key.
     `date_formats` are strptime's, or `epoch`; `time_zone` is one of the IANA database, None this server's.
     """
 
     sidecar: tuple[str, ...] = ("{stem}.json", "{name}.json")
+    mirror: Mirror | None = None
     manifest: ManifestSettings | None = None
     required: tuple[str, ...] = ("operator_name", "operator_id", "client_name", "client_id", "date", "language")
     defaults: dict[str, str] = field(default_factory=lambda: {"language": "ru-RU"})

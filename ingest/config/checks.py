@@ -13,7 +13,7 @@ from typing import Final
 from ingest.config import schema
 from ingest.config.draft import Draft
 from ingest.config.manifest import check_manifest
-from ingest.config.metadata import check_dates, check_file_names
+from ingest.config.metadata import check_dates, check_file_names, check_mirror
 from ingest.config.problems import Location, dotted
 from ingest.intake.pairing import Pairing
 from ingest.intake.unique_id import UNIQUE_ID_BYTES
@@ -182,7 +182,7 @@ def _sidecar_fault(template: str) -> str | None:
     if rest == template:
         return "must contain {stem} or {name}, or all recordings would share one sidecar."
     if "/" in template:
-        return "must be a file name without `/`: sidecars lie beside their audio."
+        return "must be a file name without `/`: sidecars lie beside their audio, or as `mirror` says."
     return "is the name of the audio itself." if template == "{name}" else None
 
 
@@ -263,6 +263,16 @@ def _metadata(draft: Draft) -> None:
         check_dates(draft, (*source, "metadata"))
         check_file_names(draft, (*source, "metadata"))
         check_manifest(draft, (*source, "metadata"))
+        check_mirror(draft, (*source, "metadata"))
+        _mirror_is_looked_at(draft, source)
+
+
+def _mirror_is_looked_at(draft: Draft, source: Location) -> None:
+    for key in ("audio", "sidecar"):
+        location = (*source, "metadata", "mirror", key)
+        folder = draft.text(location)
+        if folder and (written := posixpath.normpath(folder)) != "." and _is_ignored(draft, source, written):
+            draft.note(location, "is a folder that `ignore` leaves out.", "Take the pattern away, or name another.")
 
 
 def _retry(draft: Draft) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import zoneinfo
 from typing import Final
@@ -39,6 +40,23 @@ def check_file_names(draft: Draft, metadata: Location) -> None:
         if sentence is not None:
             mend = rf"Write it like (?P<operator_id>\d+)-.*, or name a preset: {', '.join(PRESETS)}."
             draft.report((*metadata, "file_name", index), sentence, mend)
+
+
+def check_mirror(draft: Draft, metadata: Location) -> None:
+    """Adds a problem for each folder of `mirror` that is none within the source, and where both are the same."""
+    folders: list[str] = []
+    for key in ("audio", "sidecar"):
+        folder = draft.text((*metadata, "mirror", key))
+        if folder is None or not folder:
+            continue
+        if folder.startswith("/") or ".." in folder.split("/"):
+            mend = "Write it relative to the source's path and without `..`, such as metadata; `.` is that path itself."
+            draft.report((*metadata, "mirror", key), "must be a folder within that of the source.", mend)
+        else:
+            folders.append(posixpath.normpath(folder))
+    if len(folders) == 2 and folders[0] == folders[1]:
+        mend = "Name two, or take `mirror` away where sidecars lie beside their audio."
+        draft.note((*metadata, "mirror"), "names the same folder twice.", mend)
 
 
 def _wrong_pattern(pattern: str) -> str | None:

@@ -86,6 +86,7 @@ def arrival_of(source: SourceSettings, look: Look, known: Known | None, status: 
         connection_id=source.connection_id,
         method=source.method.value,
         changed_at_ns=look.audio.ctime_ns if look.audio else None,
+        audio_stems=pairing_of(source).audio_stems(look.path) if look.finding is Finding.LONELY_SIDECAR else (),
         replaces=known,
     )
 
@@ -137,7 +138,7 @@ def _require_pair(source: SourceSettings, look: Look, tree: Tree) -> None:
         )
     if look.finding is Finding.LONELY_SIDECAR:
         raise RecordingIncomplete(
-            Reason.AUDIO_MISSING, "There is no audio beside the metadata file.", "Put it there; it is paired then."
+            Reason.AUDIO_MISSING, "There is no audio for the metadata file.", "Put it there; it is paired then."
         )
     if look.ambiguous:
         raise RecordingFailure(
@@ -151,7 +152,7 @@ def _what_is_missing(source: SourceSettings, look: Look) -> tuple[str, str]:
     """Sentence and mend about audio that lacks its sidecar, or its line of a manifest."""
     if look.metadata_path is None and pairing_of(source).needs_sidecar:
         mend = " Where the manifest says all, set `sidecar: []`." if source.metadata.manifest else ""
-        return "There is no metadata file beside the audio.", f"Put it there; it is paired then.{mend}"
+        return "There is no metadata file for the audio.", f"Put it there; it is paired then.{mend}"
     if look.described is None:
         return "There is no manifest beside the audio, nor in a folder above it.", "Put it there; it is paired then."
     sentence = "No line of the manifest names this audio."

@@ -10,7 +10,8 @@ from itertools import product
 from typing import Final
 
 from ingest.failures import UsageFault
-from ingest.settings import SourceSettings
+from ingest.intake.trees import Trees
+from ingest.settings import Mirror, SourceSettings
 
 # one character of UTF-8 (or one stray byte) that is not the separator
 _ONE: Final = b"(?:[^/\\x80-\\xff]|[\\xc0-\\xff][\\x80-\\xbf]*|[\\x80-\\xbf])"
@@ -25,13 +26,19 @@ class Pairing:
     """The patterns and templates of one source, compiled. Paths are bytes relative to the source.
 
     Patterns: `*` and `?` stay within a name, `**/` is zero or more folders, `[abc]` a set; ASCII letters match in
-    either case. A pattern that matches a folder holds for everything in it. Raises UsageFault for a sidecar template
-    without `{stem}` or `{name}`: one sidecar would serve every recording of its folder. That is a `manifest`, whose
-    name may have `*`; a file called so is no sidecar and no audio.
+    either case. A pattern that matches a folder holds for everything in it. `mirror`: the sidecars have a tree of
+    folders to themselves. Raises UsageFault for a sidecar template without `{stem}` or `{name}`: one sidecar would
+    serve every recording of its folder. That is a `manifest`, whose name may have `*`; a file called so is no sidecar
+    and no audio.
     """
 
     def __init__(
-        self, audio: Sequence[str], ignore: Sequence[str], sidecar: Sequence[str], manifest: str | None = None
+        self,
+        audio: Sequence[str],
+        ignore: Sequence[str],
+        sidecar: Sequence[str],
+        mirror: Mirror | None = None,
+        manifest: str | None = None,
     ) -> None:
         for template in sidecar:
             if sum(template.count(word.decode()) for word in _PLACEHOLDERS) != 1:
@@ -40,6 +47,7 @@ class Pairing:
                     "Write {stem} or {name} in it, as in {stem}.json.",
                 )
         self._manifest = _manifest_expression(manifest)
+        self._trees = Trees(mirror)
         self._ignore = [(pattern, _compiled([pattern], below=True)) for pattern in ignore]
         self._ignored = _compiled(ignore, below=True)
         self._audio = _compiled(audio, below=False)
@@ -75,38 +83,69 @@ class Pairing:
 
     def is_sidecar_name(self, path: bytes) -> bool:
         """Whether a template makes such a name."""
-        return self._sidecar.fullmatch(path) is not None and not self.is_manifest_name(path)
+        within = self._trees.within_sidecars(path)
+        is_one = within is not None and self._sidecar.fullmatch(within) is not None
+        return is_one and not self.is_manifest_name(path)
 
     def is_manifest_name(self, path: bytes) -> bool:
         """Whether a manifest is called so, in whatever folder it lies."""
         return self._manifest.fullmatch(path) is not None
 
     def sidecar_names(self, audio: bytes) -> Iterator[bytes]:
-        """Where the sidecar of `audio` could be, in the order of the templates; each once."""
-        names = dict.fromkeys(template.sidecar(audio) for template in self._templates)
-        return (name for name in names if not self.is_manifest_name(name))
+        """Where the sidecar of `audio` could be, in the order of the templates; each once.
+
+        That of a file outside the source (an absolute path) lies beside it.
+        """
+        if audio.startswith(b"/"):
+            return iter(dict.fromkeys(template.sidecar(audio) for template in self._templates))
+        within = self._trees.within_audio(audio)
+        if within is None:
+            return iter(())
+        names = dict.fromkeys(self._trees.sidecar(template.sidecar(within)) for template in self._templates)
+        return (name for name in names if self.is_sidecar_name(name))
+
+    def audio_stems(self, sidecar: bytes) -> tuple[bytes, ...]:
+        """What the path of the audio of such a sidecar is, or begins with before a dot."""
+        within = self._trees.within_sidecars(sidecar)
+        if within is None:
+            return ()
+        stems = dict.fromkeys(stem for template in self._templates if (stem := template.audio_stem(within)))
+        return tuple(self._trees.audio(stem) for stem in stems)
 
     def audio_names(self, sidecar: bytes) -> Iterator[bytes]:
         """The audio that such a sidecar could belong to, as far as patterns tell without a look at the folder."""
-        return self._taken(names for template in self._templates for names in template.audio(sidecar, self._spellings))
+        within = self._trees.within_sidecars(sidecar)
+        if within is None:
+            return iter(())
+        return self._taken(names for template in self._templates for names in template.audio(within, self._spellings))
 
     def listed_audio(self, sidecar: bytes, names_in: Callable[[bytes], Sequence[bytes]]) -> Iterator[bytes]:
         """What `audio_names` cannot know, because a pattern such as `**/*` leaves the ending open.
 
         `names_in` is asked for the sorted names in a folder, and only where there is such a pattern.
         """
-        if self._names_tell_all:
+        within = None if self._names_tell_all else self._trees.within_sidecars(sidecar)
+        if within is None:
             return iter(())
-        return self._taken((name,) for template in self._templates for name in template.listed_audio(sidecar, names_in))
+
+        def names_within(folder: bytes) -> Sequence[bytes]:
+            return names_in(self._trees.audio(folder).rstrip(b"/"))
+
+        listed = (name for template in self._templates for name in template.listed_audio(within, names_within))
+        return self._taken((name,) for name in listed)
 
     def _taken(self, groups: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
-        """The names that are audio; those of one group differ in capitals only, so that one tells for the others."""
+        """The paths of those names within the tree of the audio that are audio.
+
+        Those of one group differ in capitals only, so that one tells for the others.
+        """
         seen: set[bytes] = set()
         for names in groups:
-            if self._audio.fullmatch(names[0]) is None or self.is_ignored(names[0]):
+            first = self._trees.audio(names[0])
+            if self._audio.fullmatch(first) is None or self.is_ignored(first):
                 continue
-            for name in names:
-                if name not in seen and not self.is_sidecar_name(name):
+            for name in map(self._trees.audio, names):
+                if name not in seen and self._trees.within_audio(name) is not None and not self.is_sidecar_name(name):
                     seen.add(name)
                     yield name
 
@@ -155,6 +194,11 @@ class _Template:
             if _stem(names[index]) == core:
                 yield folder + names[index]
 
+    def audio_stem(self, sidecar: bytes) -> bytes | None:
+        """The path of the audio, or what it begins with before a dot."""
+        found = self._core(sidecar)
+        return None if found is None else b"".join(found)
+
     def _core(self, path: bytes) -> tuple[bytes, bytes] | None:
         """The audio's folder and its stem or name, where `path` is such a sidecar."""
         folder, slash, name = path.rpartition(b"/")
@@ -169,15 +213,20 @@ class _Template:
 
 @lru_cache(maxsize=64)
 def _pairing(
-    audio: tuple[str, ...], ignore: tuple[str, ...], sidecar: tuple[str, ...], manifest: str | None
+    audio: tuple[str, ...],
+    ignore: tuple[str, ...],
+    sidecar: tuple[str, ...],
+    mirror: Mirror | None,
+    manifest: str | None,
 ) -> Pairing:
-    return Pairing(audio, ignore, sidecar, manifest)
+    return Pairing(audio, ignore, sidecar, mirror, manifest)
 
 
 def pairing_of(source: SourceSettings) -> Pairing:
     """The compiled patterns and templates of `source`."""
-    manifest = source.metadata.manifest
-    return _pairing(source.audio, source.ignore, source.metadata.sidecar, manifest.name if manifest else None)
+    metadata = source.metadata
+    manifest = metadata.manifest.name if metadata.manifest else None
+    return _pairing(source.audio, source.ignore, metadata.sidecar, metadata.mirror, manifest)
 
 
 def _stem(name: bytes) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from posixpath import splitext
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
@@ -22,7 +21,7 @@ _FORGET_HISTORY: Final = delete(history).where(history.c.recording_id == bindpar
 _FORGET: Final = delete(recording).where(
     recording.c.id == bindparam("b_id"), recording.c.status == Status.INCOMPLETE.value
 )
-# Its audio's name goes on after the sidecar's own with a dot, or is it: a small range of the index over paths.
+# Its audio's path goes on after a stem with a dot, or is the stem: a small range of the index over paths.
 _PAIRED: Final = (
     select(recording.c.id)
     .where(
@@ -128,17 +127,14 @@ class _Batch:
         """Whether this very sidecar came with audio already, which the look at the sidecar did not see."""
         if (arrival.source, arrival.path) in self._paired:
             return True
-        core = splitext(arrival.path)[0]
         parameters = {
             "source_id": self._source_ids[arrival.source],
-            "core": core,
-            "first": core + b".",
-            "last": core + b"/",
             "metadata_path": arrival.path,
             "size": arrival.sidecar.size if arrival.sidecar else None,
             "mtime_ns": arrival.sidecar.mtime_ns if arrival.sidecar else None,
         }
-        return self._connection.execute(_PAIRED, parameters).first() is not None
+        ranges = ({"core": stem, "first": stem + b".", "last": stem + b"/"} for stem in arrival.audio_stems)
+        return any(self._connection.execute(_PAIRED, parameters | each).first() is not None for each in ranges)
 
     def _retire_lonely_sidecar(self, arrival: Arrival) -> None:
         """The sidecar waited in a row of its own while the audio was away; now it is part of a pair."""

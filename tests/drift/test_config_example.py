@@ -116,7 +116,7 @@ def test_the_example_shows_the_default(place: Place) -> None:
     shown = value(EXAMPLE.read_text(), path)
     default = field.default if field.default_factory is MISSING else field.default_factory()
     if shown is MISSING:
-        assert path[-1] in ONE_OF_SEVERAL or path[-2] == "manifest"
+        assert path[-1] in ONE_OF_SEVERAL or path[-2] in {"manifest", "mirror"}
         assert path in named(EXAMPLE.read_text())
     elif default is not MISSING and not is_dataclass(default) and path[-1] != "api_key_file":
         assert shown == (list(default) if isinstance(default, tuple) else default)

@@ -86,7 +86,8 @@ def lonely_audio(path: bytes = b"call-0001.wav", **changes: object) -> Arrival:
 
 def lonely_sidecar(path: bytes = b"call-0001.json", **changes: object) -> Arrival:
     """Metadata without audio: its path is the sidecar's own."""
-    changes = {"audio": None, "fields": {}, "container": None, "metadata_path": path, **changes}
+    stems = (path.rpartition(b".")[0],)
+    changes = {"audio": None, "fields": {}, "container": None, "metadata_path": path, "audio_stems": stems, **changes}
     return pair(path, status=Status.INCOMPLETE, reason=Reason.AUDIO_MISSING, **changes)
 
 
