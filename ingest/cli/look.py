@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ingest.cli.common import config_option, json_option, print_json, settings_of, store_of, words_of
+from ingest.cli.prospects import prospects_told
 from ingest.config import Problem, find, load_with_positions
 from ingest.console.overview import Overview, overview, overview_json
 from ingest.console.recordings import recording_json
@@ -22,7 +23,7 @@ from ingest.state.shown import Amount, SourceView
 @click.command()
 @config_option
 def check(config: Path | None) -> int:
-    """Configuration and environment: every problem at once; and the audio that is still to be sent."""
+    """Configuration and environment: every problem at once; and what is still to be sent."""
     file = find(config, os.environ)
     settings, positions = load_with_positions(file, os.environ)
     problems = []
@@ -140,6 +141,8 @@ def _backlog_told(backlog: Backlog) -> Iterator[str]:
         yield f"{_unseen_told(unseen)}; SpeechSense charges by the second.{mend}"
     elif unseen is not None and unseen.is_cut:
         yield "no new file was met in the time that there was to look through the folder."
+    if unseen is not None:
+        yield from prospects_told(unseen.prospects)
     if unseen is not None and unseen.unreadable:
         yield f"{unseen.unreadable:,} folders or files in the source could not be read, and are not counted."
 

@@ -1,4 +1,4 @@
-"""What is still to be sent, in audio: what the state has, and an estimate of the files that it does not know yet."""
+"""What is still to be sent: what the state has, and an estimate of the files that it does not know yet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ingest.intake.judge import is_too_old
 from ingest.intake.scanner import Part, Tally, walk
 from ingest.recording import Reason, Stamp, Status
 from ingest.service.census import Census
-from ingest.settings import Settings, SourceSettings
+from ingest.service.prospects import Prospects
+from ingest.settings import AudioSettings, Settings, SourceSettings
 from ingest.state.engine import database_file
 from ingest.state.shown import Amount, SourceView
 from ingest.state.store import Store, open_store
@@ -33,13 +34,15 @@ class Unseen:
     """The audio files of a source that the state does not know and that are not older than its `start_from`.
 
     `is_estimate`: not all were looked into. `is_cut`: time was up before the whole folder had been looked through.
-    `unreadable`: folders and files that could not be looked at, and are in no figure.
+    `unreadable`: folders and files that could not be looked at, and are in no figure. `prospects`: what would become of
+    those that were looked into.
     """
 
     amount: Amount
     is_estimate: bool
     is_cut: bool
     unreadable: int
+    prospects: Prospects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,15 @@ def backlogs(settings: Settings) -> Iterator[Backlog]:
         except IngestError:
             return
         for source in settings.sources:
-            yield _backlog(source, store, views.get(source.name))
+            yield _backlog(source, settings.audio, store, views.get(source.name))
 
 
-def unseen(source: SourceSettings, arrivals: Arrivals | None, patience_seconds: float = PATIENCE_SECONDS) -> Unseen:
+def unseen(
+    source: SourceSettings,
+    rules: AudioSettings,
+    arrivals: Arrivals | None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Unseen:
     """Looks through the folder for what `arrivals` (None: nothing) does not know, for about `patience_seconds` at most.
 
     Raises SourceUnavailable, StateUnusable.
@@ -78,13 +86,17 @@ def unseen(source: SourceSettings, arrivals: Arrivals | None, patience_seconds: 
             is_cut = True
             break
         _count(source, arrivals, [name.path for name in names if name.part is Part.AUDIO], census, tally)
-    census.look(os.fsencode(source.path), begun + patience_seconds)
+    prospects = Prospects()
+    with Tree(os.fsencode(source.path)) as tree:
+        for path in census.look(tree, begun + patience_seconds):
+            prospects.look(source, rules, path, tree)
     amount = census.amount()
     return Unseen(
         amount=amount,
         is_estimate=census.looked_into < amount.recordings,
         is_cut=is_cut,
         unreadable=tally.unreadable,
+        prospects=prospects,
     )
 
 
@@ -100,11 +112,11 @@ def _store(settings: Settings, stack: ExitStack) -> Store | None:
     return stack.enter_context(open_store(file))
 
 
-def _backlog(source: SourceSettings, store: Store | None, view: SourceView | None) -> Backlog:
+def _backlog(source: SourceSettings, rules: AudioSettings, store: Store | None, view: SourceView | None) -> Backlog:
     found: Unseen | None = None
     with suppress(IngestError):
         # A source that never ran has no row in the state to ask for.
-        found = unseen(source, store.arrivals if store is not None and view is not None else None)
+        found = unseen(source, rules, store.arrivals if store is not None and view is not None else None)
     return Backlog(
         source=source,
         waiting=view.waiting if view is not None else Amount(),

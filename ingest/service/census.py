@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from heapq import heappush, heappushpop
@@ -76,19 +77,19 @@ class Census:
             ending = b""
         self._kinds.setdefault(ending, _Kind()).add(path, size)
 
-    def look(self, root: bytes, until: float) -> None:
+    def look(self, tree: Tree, until: float) -> Iterator[bytes]:
         """Looks into at most `MOST_INSPECTED` files, and begins with none after `until` (monotonic).
 
-        Raises SourceUnavailable.
+        Yields the path of each when it was looked into. Raises SourceUnavailable.
         """
         met = sum(kind.files for kind in self._kinds.values())
         share = MOST_INSPECTED if met <= MOST_INSPECTED else MOST_INSPECTED // len(self._kinds)
         turns = [(file, kind) for kind in self._kinds.values() for file in sorted(kind.drawn, reverse=True)[:share]]
-        with Tree(root) as tree:
-            for file, kind in sorted(turns, key=lambda turn: turn[0]):
-                if time.monotonic() > until:
-                    return
-                kind.looked_into(file, audio_seconds(tree, file.path))
+        for file, kind in sorted(turns, key=lambda turn: turn[0]):
+            if time.monotonic() > until:
+                return
+            kind.looked_into(file, audio_seconds(tree, file.path))
+            yield file.path
 
     @property
     def looked_into(self) -> int:
