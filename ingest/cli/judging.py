@@ -42,7 +42,9 @@ def judged_now(settings: Settings, view: RecordingView, known: Known | None) -> 
         known = None
     over = view.may_exist or is_given_up(settings.audio, known, seen)
     judged = judge(source, settings.audio, seen, None, given_up=over)
-    return judged if over else with_patience(source, judged, known, seen)
+    if over or (known is not None and known.status is Status.PENDING and known.audio == judged.audio):
+        return judged  # nothing more will come, or it has been quiet for long enough
+    return with_patience(source, judged, known, seen)
 
 
 def with_patience(source: SourceSettings, judged: Arrival, known: Known | None, seen: Look) -> Arrival:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ingest.cli.anew import anew_json, judged_anew, print_anew
 from ingest.cli.common import config_option, json_option, print_json, settings_of, store_of
 from ingest.cli.places import place
 from ingest.console.recordings import audio_json, history_json, recording_json
@@ -37,7 +39,7 @@ def show(config: Path | None, as_json: bool, what: str) -> int:
         where = place(settings, what)
         found = store.views.find(what, source_name=where[0].name if where else None, path=where[1] if where else None)
         if found:
-            _show_known(store, found, as_json=as_json)
+            _show_known(settings, store, found, as_json=as_json)
             return 0
     if where is not None:
         return _show_unknown(settings, *where, as_json=as_json)
@@ -62,15 +64,18 @@ def _in_a_source(settings: Settings, what: str) -> tuple[SourceSettings, bytes] 
     return None
 
 
-def _show_known(store: Store, found: Sequence[RecordingView], *, as_json: bool) -> None:
+def _show_known(settings: Settings, store: Store, found: Sequence[RecordingView], *, as_json: bool) -> None:
     for view in found:
         history = store.views.history(view.id)
-        if as_json:
-            print_json(
-                recording_json(view) | audio_json(view) | {"history": [history_json(entry) for entry in history]}
-            )
-        else:
+        if not as_json:
             _print_known(view, history)
+            sys.stdout.flush()  # a share that hangs keeps back no more than what follows
+        anew = judged_anew(settings, store, view)
+        if as_json:
+            told = recording_json(view) | audio_json(view) | {"history": [history_json(entry) for entry in history]}
+            print_json(told | ({"now": anew_json(anew)} if anew is not None else {}))
+        elif anew is not None:
+            print_anew(anew)
 
 
 def _print_known(view: RecordingView, history: Sequence[HistoryEntry]) -> None:
