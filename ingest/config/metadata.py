@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import zoneinfo
+from datetime import datetime
 from typing import Final
 
 from ingest.config.draft import Draft
@@ -79,4 +80,12 @@ def _is_zone(name: str) -> bool:
 
 def _is_format(written: str) -> bool:
     names_day = bool(_YEAR.search(written)) and bool(_DATE.search(written) or "%c" in written or "%x" in written)
-    return names_day and "%" not in _DIRECTIVES.sub("", written)
+    if not names_day or "%" in _DIRECTIVES.sub("", written):
+        return False
+    try:
+        datetime.strptime("", written)  # noqa: DTZ007 - only whether it can be read
+    except re.error:  # the same part of a date twice
+        return False
+    except ValueError:
+        pass
+    return True

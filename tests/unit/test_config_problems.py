@@ -60,6 +60,7 @@ SOURCE: list[Row] = [
     ('metadata: {time_zone: §"../UTC"}', "metadata.time_zone", "no time zone that"),
     ('metadata: {date_formats: [epoch, §"%d.%m %H:%M"]}', "metadata.date_formats.1", "no format … %d.%m.%Y"),
     ('metadata: {date_formats: [§"%d.%m.%Y %Q"]}', "metadata.date_formats.0", "no format"),
+    ('metadata: {date_formats: [§"%d.%m.%Y %d"]}', "metadata.date_formats.0", "no format"),
     ("metadata: {values: {a: {b: §1}}}", "metadata.values.a.b", "must be text"),
     ("metadata: {other_keys: §keep}", "metadata.other_keys", "must be `send` or `drop`"),
     ('scan_seconds: §"30"', "scan_seconds", "must be a number. Take the quotes away."),
