@@ -44,10 +44,22 @@ class Duplicates(StrEnum):
 
 
 class OtherKeys(StrEnum):
-    """What happens to keys that neither `rename` nor `required` nor `defaults` names."""
+    """What happens to keys that none of `rename`, `required`, `defaults` and `keys` names."""
 
     SEND = "send"
     DROP = "drop"
+    FAIL = "fail"
+
+
+class KeyType(StrEnum):
+    """What a connection's key holds. Source: SpeechSense documentation, metadata of a connection (2026-07)."""
+
+    STRING = "string"
+    NUMBER = "number"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    JSON = "json"
 
 
 class LongValues(StrEnum):
@@ -147,12 +159,30 @@ class Mirror:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeySettings:
+    """What one key of a connection takes. `allowed` are texts as they are sent; empty: any."""
+
+    type: KeyType = KeyType.STRING
+    required: bool = False
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings:
+    """The keys that a connection has, for every source that sends to it; `config` puts them into the sources' own."""
+
+    keys: Annotated[dict[str, KeySettings], MinLen(1)]
+    other_keys: OtherKeys = OtherKeys.SEND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataSettings:
     """Where a recording's metadata comes from and what must be in it.
 
     `mirror`: the sidecars do not lie beside the audio but in a tree of their own.
     `file_name` are patterns with named groups for the audio's path, or names of presets; what they find fills what the
-    sidecar lacks. `rename` may lead into nested JSON with dots; `values` are by the connection's key.
+    sidecar lacks. `rename` may lead into nested JSON with dots; `values` and `keys` are by the connection's key.
+    Where `keys` are given they are all that the connection has.
     `date_formats` are strptime's, or `epoch`; `time_zone` is one of the IANA database, None this server's.
     """
 
@@ -164,6 +194,7 @@ class MetadataSettings:
     file_name: tuple[Annotated[str, MinLen(1)], ...] = ()
     rename: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
+    keys: dict[str, KeySettings] = field(default_factory=dict)
     other_keys: OtherKeys = OtherKeys.SEND
     date_formats: tuple[Annotated[str, MinLen(1)], ...] = ()
     time_zone: Annotated[str, MinLen(1)] | None = None
@@ -239,6 +270,7 @@ class Settings:
     """The whole configuration."""
 
     speechsense: SpeechSenseSettings
+    connections: dict[str, ConnectionSettings] = field(default_factory=dict)
     sources: Annotated[tuple[SourceSettings, ...], MinLen(1)]
     state: StateSettings = field(default_factory=StateSettings)
     audio: AudioSettings = field(default_factory=AudioSettings)

@@ -8,6 +8,7 @@ from typing import Final
 
 from ingest.config import checks, draft, reading, shape
 from ingest.config.problems import ConfigurationFault, Positions, Problem
+from ingest.config.resolving import resolved
 from ingest.settings import Settings
 
 __all__ = ["ConfigurationFault", "Positions", "Problem", "find", "load", "load_with_positions"]
@@ -38,4 +39,4 @@ def load_with_positions(path: Path, environment: Mapping[str, str]) -> tuple[Set
     checks.check(document)
     if settings is None or document.problems:
         raise ConfigurationFault(document.problems)
-    return settings, document.positions
+    return resolved(settings, document), document.positions

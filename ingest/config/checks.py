@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ingest.config import schema
+from ingest.config.connections import check_connections, check_source
 from ingest.config.draft import Draft
 from ingest.config.manifest import check_manifest
 from ingest.config.metadata import check_dates, check_file_names, check_mirror
@@ -42,6 +43,7 @@ def check(draft: Draft) -> None:
         _folders,
         _look_ups,
         _metadata,
+        check_connections,
         _retry,
     ):
         rule(draft)
@@ -265,6 +267,7 @@ def _metadata(draft: Draft) -> None:
         check_manifest(draft, (*source, "metadata"))
         check_mirror(draft, (*source, "metadata"))
         _mirror_is_looked_at(draft, source)
+        check_source(draft, source)
 
 
 def _mirror_is_looked_at(draft: Draft, source: Location) -> None:

@@ -83,11 +83,12 @@ def default(location: Location) -> object:
 
 
 def homes(key: str) -> Iterator[str]:
-    """The sections that have this key, dotted, `*` for any entry of a list."""
+    """The sections that have this key, dotted, `*` for any entry of a list or mapping."""
     pending: list[tuple[str, Kinds]] = [("", ROOT)]
     while pending:
         name, kinds = pending.pop()
         pending += [(f"{name}.*", _kinds(get_args(kind)[0])) for kind in kinds if _origin(kind) is tuple]
+        pending += [(f"{name}.*", _kinds(get_args(kind)[1])) for kind in kinds if _origin(kind) is dict]
         if found := section(kinds):
             if key in _hints(found):
                 yield name.lstrip(".") or "the top of the file"

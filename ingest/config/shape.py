@@ -93,10 +93,10 @@ def _unknown_key(location: Location) -> tuple[str, str]:
     names = ", ".join(known)
     if location in _LATER_KEYS:
         return "is not in this version yet.", f"Use one of {names}."
-    if close := difflib.get_close_matches(key, known, n=1):
-        return "is not a known key.", f"Did you mean `{close[0]}`?"
     if home := next(schema.homes(key), None):
         return "is not known here.", f"It belongs to `{home}`."
+    if close := difflib.get_close_matches(key, known, n=1):
+        return "is not a known key.", f"Did you mean `{close[0]}`?"
     return "is not a known key.", f"Known here: {names}."
 
 

@@ -48,6 +48,10 @@ KEYS = [
     "credentials",
     "api_key_env",
     "tls",
+    "keys",
+    "type",
+    "allowed",
+    "date",
 ]
 SECTIONS = ["speechsense", "state", "url", "sources", "defaults", "upload"]
 TOKENS = st.sampled_from([*CHARACTERS, *PIECES, *VARIABLES, *SCALARS, *KEYS, *SECTIONS])
@@ -88,11 +92,12 @@ VALUES = st.recursive(
 def test_any_value_at_any_key_gives_settings_or_a_fault(
     folder: Path, first: object, second: object, third: object, fourth: object
 ) -> None:
-    metadata = {"sidecar": third, "defaults": first}
+    metadata = {"sidecar": third, "defaults": first, "keys": second, "values": third}
     source = {"name": "a", "path": "/a", "connection_id": "c", "metadata": metadata, "after_upload": fourth}
     tree = {
         "speechsense": {"credentials": {"api_key_file": "/k"}, "tls": first, "endpoint": second},
         "sources": [source, second],
+        "connections": {"c": {"keys": first, "other_keys": third}, "d": fourth},
         "state": {"url": third},
         "upload": fourth,
     }

@@ -76,6 +76,7 @@ class Site:
         upload: Mapping[str, Any] | None = None,
         speechsense: Mapping[str, Any] | None = None,
         audio: Mapping[str, Any] | None = None,
+        connections: Mapping[str, Any] | None = None,
     ) -> None:
         """Writes the configuration: quick, against the emulator; what is given here replaces single settings."""
         common = {"path": str(self.folder), "connection_id": self.connection, **QUICK_SOURCE}
@@ -89,6 +90,7 @@ class Site:
                 **(speechsense or {}),
             },
             "state": {"url": f"sqlite:///{self.database}"},
+            "connections": {**(connections or {})},
             "sources": [{**common, **each} for each in given],
             "audio": {**(audio or {})},
             "upload": {**QUICK_UPLOAD, **(upload or {})},

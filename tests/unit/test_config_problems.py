@@ -62,7 +62,7 @@ SOURCE: list[Row] = [
     ('metadata: {date_formats: [§"%d.%m.%Y %Q"]}', "metadata.date_formats.0", "no format"),
     ('metadata: {date_formats: [§"%d.%m.%Y %d"]}', "metadata.date_formats.0", "no format"),
     ("metadata: {values: {a: {b: §1}}}", "metadata.values.a.b", "must be text"),
-    ("metadata: {other_keys: §keep}", "metadata.other_keys", "must be `send` or `drop`"),
+    ("metadata: {other_keys: §keep}", "metadata.other_keys", "must be `send`, `drop` or `fail`"),
     ('scan_seconds: §"30"', "scan_seconds", "must be a number. Take the quotes away."),
     ('scan_seconds: §"${S:-5}"', "scan_seconds", "must be a number. Take the quotes away."),
     ("scan_seconds: §30s", "scan_seconds", "must be a number. Write digits alone: the unit"),

@@ -14,6 +14,12 @@ from ingest.content.opening import read_failed
 MAX_BYTES: Final = 64 * 1024
 
 
+class Number(str):
+    """A JSON number as it is written."""
+
+    __slots__ = ()
+
+
 class Object(list[tuple[str, object]]):
     """A JSON object as its pairs in the file's order, so that a duplicate key is seen."""
 
@@ -32,7 +38,7 @@ def read(descriptor: int) -> bytes:
 
 
 def parse(content: bytes) -> dict[str, object]:
-    """The keys and values of a JSON object, of which inner objects are `Object`. Raises Broken."""
+    """The keys and values of a JSON object, of which inner objects are `Object`, numbers `Number`. Raises Broken."""
     parsed = decoded(content, MAX_BYTES)
     if not isinstance(parsed, Object):
         raise Broken("it is not a JSON object with keys and values")
@@ -40,7 +46,7 @@ def parse(content: bytes) -> dict[str, object]:
 
 
 def decoded(content: bytes, max_bytes: int) -> object:
-    """The JSON in `content`, whatever it is; its objects are `Object`. Raises Broken."""
+    """The JSON in `content`, whatever it is; its objects are `Object`, its numbers `Number`. Raises Broken."""
     if len(content) > max_bytes:
         raise Broken(f"it is larger than {max_bytes // 1024} KiB")
     try:
@@ -77,5 +83,5 @@ def _refuse_constant(_: str) -> NoReturn:
 
 # numbers stay as they are written
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=Object, parse_float=str, parse_int=str, parse_constant=_refuse_constant
+    object_pairs_hook=Object, parse_float=Number, parse_int=Number, parse_constant=_refuse_constant
 )

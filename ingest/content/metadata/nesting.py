@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from ingest.content.metadata.json_sidecar import Object
 from ingest.content.metadata.xml_sidecar import TEXT
 
 
-def picked(given: Mapping[str, object], paths: Iterable[str]) -> dict[str, object]:
+def picked(given: Mapping[str, object], paths: Collection[str]) -> dict[str, object]:
     """`given` with the values that dotted `paths` lead to, under those paths.
 
     A part of a path is a key, or a number for a place in a list (from 0). What stands alone is at place 0, too, as XML
     writes a list of one like no list; and a text is its own TEXT. A key that is spelt like the whole path goes first.
-    What a path goes into is left out itself; of a key that is there twice, and of a list without a place, nothing is
-    picked.
+    What a path goes into is left out itself, if no path ends there; of a key that is there twice, and of a list
+    without a place, nothing is picked.
     """
     found = dict(given)
     for path in paths:
@@ -26,7 +26,7 @@ def picked(given: Mapping[str, object], paths: Iterable[str]) -> dict[str, objec
         value = given[first]
         for part in rest:
             value = _inside(value, part)
-        if value is not None or isinstance(given[first], list):
+        if first not in paths and (value is not None or isinstance(given[first], list)):
             found.pop(first, None)
         if value is not None:
             found[path] = value
