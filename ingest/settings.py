@@ -44,7 +44,7 @@ class Duplicates(StrEnum):
 
 
 class OtherKeys(StrEnum):
-    """What happens to keys that none of `rename`, `required`, `defaults` and `keys` names."""
+    """What happens to keys that none of `rename`, `required`, `defaults`, `computed` and `keys` names."""
 
     SEND = "send"
     DROP = "drop"
@@ -60,6 +60,15 @@ class KeyType(StrEnum):
     BOOLEAN = "boolean"
     DATE = "date"
     JSON = "json"
+
+
+class Computed(StrEnum):
+    """What this program tells of a recording by itself."""
+
+    DURATION_SECONDS = "duration_seconds"
+    FILE_NAME = "file_name"
+    PATH = "path"
+    RECORDING_ID = "recording_id"
 
 
 class LongValues(StrEnum):
@@ -181,8 +190,8 @@ class MetadataSettings:
 
     `mirror`: the sidecars do not lie beside the audio but in a tree of their own.
     `file_name` are patterns with named groups for the audio's path, or names of presets; what they find fills what the
-    sidecar lacks. `rename` may lead into nested JSON with dots; `values` and `keys` are by the connection's key.
-    Where `keys` are given they are all that the connection has.
+    sidecar lacks. `rename` may lead into nested JSON with dots; `values`, `computed` and `keys` are by the connection's
+    key. Where `keys` are given they are all that the connection has.
     `date_formats` are strptime's, or `epoch`; `time_zone` is one of the IANA database, None this server's.
     """
 
@@ -194,6 +203,7 @@ class MetadataSettings:
     file_name: tuple[Annotated[str, MinLen(1)], ...] = ()
     rename: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
+    computed: dict[str, Computed] = field(default_factory=dict)
     keys: dict[str, KeySettings] = field(default_factory=dict)
     other_keys: OtherKeys = OtherKeys.SEND
     date_formats: tuple[Annotated[str, MinLen(1)], ...] = ()

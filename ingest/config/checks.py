@@ -252,7 +252,7 @@ def _look_ups(draft: Draft) -> None:
 
 def _metadata_keys(draft: Draft, source: Location) -> Iterator[tuple[str, list[object]]]:
     """The settings that name keys of the connection, each with those it names."""
-    for home in ("required", "defaults", "rename"):
+    for home in ("required", "defaults", "rename", "computed"):
         found = draft.effective((*source, "metadata", home))
         if isinstance(found, dict):
             yield home, list(found.values() if home == "rename" else found)

@@ -10,7 +10,7 @@ from ingest.config.draft import Draft
 from ingest.config.problems import Location, dotted
 from ingest.content.metadata import MAX_ENTRIES
 from ingest.content.metadata.types import as_sent, type_of
-from ingest.settings import KeySettings, KeyType
+from ingest.settings import Computed, KeySettings, KeyType
 
 _WRITE: Final = {
     KeyType.NUMBER: 'Write a whole number such as "12".',
@@ -19,6 +19,7 @@ _WRITE: Final = {
     KeyType.DATE: 'Write it such as "2026-03-01T09:30:00+03:00".',
     KeyType.JSON: "Write JSON.",
 }
+_TAKE_DURATION: Final = frozenset({KeyType.STRING, KeyType.NUMBER, KeyType.DECIMAL, KeyType.JSON})
 
 
 def check_connections(draft: Draft) -> None:
@@ -40,6 +41,7 @@ def check_source(draft: Draft, source: Location) -> None:
     keys = of_connection | dict(_keys(draft, (*metadata, "keys")))
     _check_keys(draft, (*metadata, "keys"))
     _check_texts(draft, metadata, keys)
+    _check_computed(draft, (*metadata, "computed"), keys)
     if of_connection:
         _check_names(draft, metadata, profile, of_connection)
         _check_look_up(draft, (*source, "look_up", "key"), profile, keys)
@@ -92,6 +94,15 @@ def _filled_in(draft: Draft, metadata: Location) -> Iterator[tuple[Location, str
                 yield location, key, translated
 
 
+def _check_computed(draft: Draft, location: Location, keys: Mapping[str, KeySettings]) -> None:
+    for key in _mapping(draft, location):
+        what, wanted = draft.text((*location, key)), type_of(key, keys)
+        fits = wanted in _TAKE_DURATION if what == Computed.DURATION_SECONDS.value else wanted is KeyType.STRING
+        if what is not None and not fits:
+            sentence = f"cannot be given to the key {key}, whose type is `{wanted.value}`."
+            draft.note((*location, key), sentence, "Name a key of another type.")
+
+
 def _check_names(draft: Draft, metadata: Location, profile: Location, known: Collection[str]) -> None:
     sentence = f"names a key that {dotted(profile)} does not have."
     otherwise = "Correct it, or add the key there if the connection has it."
@@ -100,7 +111,7 @@ def _check_names(draft: Draft, metadata: Location, profile: Location, known: Col
             location = (*metadata, home, part)
             if (key := draft.text(location)) is not None and key not in known:
                 draft.note(location, sentence, _meant(key, known, otherwise))
-    for home in ("defaults", "values", "keys"):
+    for home in ("defaults", "values", "computed", "keys"):
         # a default that nobody wrote down is left out where the connection does not have its key
         for name in map(str, _parts(draft, (*metadata, home))):
             if name not in known:

@@ -14,6 +14,7 @@ from ingest.content.fingerprint import fingerprint, sample
 from ingest.content.metadata import Given, Metadata, given_by, read_metadata, read_sidecar
 from ingest.content.opening import Tree, read_failed
 from ingest.failures import RecordingFailure, RecordingIncomplete
+from ingest.intake.computed import computed
 from ingest.intake.look import Finding, Look
 from ingest.intake.pairing import pairing_of
 from ingest.intake.recognition import is_given_up
@@ -69,7 +70,7 @@ def judge(
         origins={key: metadata.origins.get(key, Origin.PROGRAM) for key in sent},
         payload=payload,
         streamed=heard.facts is not None and heard.facts.extent is Extent.STREAMED,
-        fingerprint=fingerprint(heard.sample, source.connection_id, source.method.value, metadata.fields),
+        fingerprint=fingerprint(heard.sample, source.connection_id, source.method.value, metadata.identifying),
     )
 
 
@@ -204,7 +205,8 @@ def _contents(
     except RecordingFailure as fault:
         faults.append(fault)
     try:
-        metadata = read_metadata(_given(source, look, tree), source.metadata, look.path)
+        by_itself = computed(source, look, heard.facts)
+        metadata = read_metadata(_given(source, look, tree), source.metadata, look.path, by_itself)
     except RecordingFailure as fault:
         faults.append(fault)
     if payload is None or metadata is None:

@@ -37,10 +37,11 @@ def with_unique_id(source: SourceSettings, arrival: Arrival, fields: Mapping[str
             f"The metadata cannot be sent: with the unique id of look_up it has more than {MAX_ENTRIES} keys.",
             "Take a key out of the sidecar; it is judged again as soon as it changes.",
         )
-    return {**fields, wish.key: _unique_id(arrival.source, arrival.path, arrival.audio.size, arrival.audio.mtime_ns)}
+    return {**fields, wish.key: unique_id(arrival.source, arrival.path, arrival.audio.size, arrival.audio.mtime_ns)}
 
 
-def _unique_id(source: str, path: bytes, size: int, mtime_ns: int) -> str:
+def unique_id(source: str, path: bytes, size: int, mtime_ns: int) -> str:
+    """The id (hex) of the audio of `size` bytes at this path of a source: the same whenever it is made."""
     # No hyphens: a search engine may take what stands between them for words that other ids have too.
     parts = (source.encode("utf-8", "surrogatepass"), path, b"%d" % size, b"%d" % mtime_ns)
     return uuid.uuid5(_NAMESPACE, b"\0".join(parts).decode("latin-1")).hex

@@ -61,6 +61,21 @@ def test_p2_what_was_moved_after_it_was_sent_is_a_duplicate(site: Site, emulator
     assert sent(site, emulator) == 1
 
 
+def test_p2_what_is_computed_does_not_make_a_moved_file_another(site: Site, emulator: EmulatorProcess) -> None:
+    computed = {"file": "file_name", "place": "path", "recording": "recording_id", "seconds": "duration_seconds"}
+    site.configure(source={"metadata": {"computed": computed}})
+    site.drop("one.wav")
+    site.drop("other.wav", fields={**GIVEN, "client_id": "client-0002"})
+    site.once()
+    move(site, "one.wav", "archive/moved.wav")
+
+    site.once("--strict")
+
+    moved = site.row("archive/moved.wav")
+    assert (moved["status"], moved["duplicate_of"]) == ("duplicate", site.row("one.wav")["id"])
+    assert {badge.fields["place"] for badge in site.badges(emulator.store)} == {"one.wav", "other.wav"}
+
+
 def test_p2_copies_that_come_together_are_sent_once(site: Site, emulator: EmulatorProcess) -> None:
     for number in range(8):
         site.drop(f"copy-{number}.wav")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
-from tests.support.service import Site
+from tests.support.service import GIVEN, SOUND, Site
 
 KEYS: dict[str, Any] = {
     "operator_id": {"required": True},
@@ -64,6 +65,45 @@ def test_one_profile_holds_for_two_sources(site: Site, emulator: EmulatorProcess
         in (site.row("c.wav")["detail"])
     )
     assert "missing: “client_id”, “date”." in site.row("e.wav")["detail"]
+
+
+def test_what_is_computed_is_sent_and_shown(site: Site, emulator: EmulatorProcess) -> None:
+    computed = {"seconds": "duration_seconds", "file": "file_name", "place": "path", "recording": "recording_id"}
+    keys = {"seconds": {"type": "number", "required": True}, "recording": {"required": True}}
+    site.configure(source={"metadata": {"computed": computed, "keys": keys, "defaults": {}, "required": []}})
+    audio = site.drop("day/call.wav", wav(1.5), {"file": "given.wav"})
+    os.utime(audio, ns=(1, 1_772_346_600_000_000_000))
+
+    seen = site.ingest("show", "--json", str(audio)).object
+    site.once()
+
+    (sent,) = fields(site, emulator).values()
+    assert sent == seen["fields"]
+    assert sent | {"recording": ""} == {"seconds": "2", "file": "given.wav", "place": "day/call.wav", "recording": ""}
+    assert len(bytes.fromhex(sent["recording"])) == 16
+    assert seen["origins"] == {"file": "sidecar", "seconds": "computed", "place": "computed", "recording": "computed"}
+
+
+def test_a_computed_name_that_is_not_utf8_is_refused(site: Site) -> None:
+    site.configure(source={"metadata": {"computed": {"file": "file_name"}}})
+    site.drop(b"call-\xff.wav", SOUND, GIVEN)
+
+    site.once(code=1)
+
+    (row,) = site.rows().values()
+    assert row["reason"] == "metadata_value_invalid"
+    assert "half a character (a lone surrogate): “file”" in row["detail"]
+
+
+def test_faulty_audio_does_not_make_a_computed_key_missing(site: Site) -> None:
+    metadata = {"computed": {"seconds": "duration_seconds"}, "required": ["seconds"]}
+    site.configure(source={"metadata": metadata})
+    site.drop("call.wav", b"this is no audio" * 100, GIVEN)
+
+    site.once(code=1)
+
+    assert site.row("call.wav")["reason"] == "audio_damaged"
+    assert "missing" not in site.row("call.wav")["detail"]
 
 
 def test_a_typing_error_in_the_id_of_a_connection_is_told(site: Site) -> None:

@@ -92,7 +92,7 @@ VALUES = st.recursive(
 def test_any_value_at_any_key_gives_settings_or_a_fault(
     folder: Path, first: object, second: object, third: object, fourth: object
 ) -> None:
-    metadata = {"sidecar": third, "defaults": first, "keys": second, "values": third}
+    metadata = {"sidecar": third, "defaults": first, "keys": second, "values": third, "computed": fourth}
     source = {"name": "a", "path": "/a", "connection_id": "c", "metadata": metadata, "after_upload": fourth}
     tree = {
         "speechsense": {"credentials": {"api_key_file": "/k"}, "tls": first, "endpoint": second},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.settings import KeySettings, KeyType, MetadataSettings, OtherKeys
+from ingest.settings import Computed, KeySettings, KeyType, MetadataSettings, OtherKeys
 from tests.unit.configuration import marks, problems_of, settings_of, whole
 
 PROFILE = """connections:
@@ -75,6 +75,12 @@ def test_the_default_language_stays_where_the_connection_has_it(tmp_path: Path) 
     assert found.defaults == {"language": "ru-RU"}
 
 
+def test_what_is_computed_is_named_by_the_connections_key(tmp_path: Path) -> None:
+    found = metadata_of(tmp_path, "      computed: {seconds: duration_seconds, side: file_name}\n")
+
+    assert found.computed == {"seconds": Computed.DURATION_SECONDS, "side": Computed.FILE_NAME}
+
+
 def test_two_hundred_keys_are_taken(tmp_path: Path) -> None:
     keys = "".join(f"      key-{number}: {{}}\n" for number in range(200))
     profile = f"connections:\n  eag-invented:\n    keys:\n{keys}"
@@ -125,15 +131,20 @@ IN_METADATA: list[Row] = [
     ),
     ("rename: {agent: §operator, call.id: side}", "rename.agent", "Did you mean `operator_id`?"),
     ("values: {§second: {a: b}}", "values.second", "Did you mean `seconds`?"),
+    ("computed: {§second: duration_seconds}", "computed.second", "Did you mean `seconds`?"),
     ("keys: {§second: {type: number}}", "keys.second", "Did you mean `seconds`?"),
     ('defaults: {seconds: §"1.5"}', "defaults.seconds", "type `number`"),
     ("defaults: {side: §up}", "defaults.side", "none of those that are `allowed` for the key side. … add it"),
     ("defaults: {date: §today}", "defaults.date", "type `date`"),
     ('values: {seconds: {"a": "1", "b": §"two"}}', "values.seconds.b", "type `number`"),
     ("values: {side: {a: §up, b: in}}", "values.side.a", "none of those"),
+    ("computed: {operator_id: §size}", "computed.operator_id", "must be `duration_seconds`, `file_name`, `path` or"),
+    ("computed: {seconds: §path}", "computed.seconds", "key seconds, whose type is `number`"),
+    ("computed: {date: §duration_seconds}", "computed.date", "whose type is `date`"),
 ]
 WITHOUT: list[Row] = [
     ('keys: {x: {type: number}}\n      defaults: {x: §"a"}', "defaults.x", "type `number`"),
+    ("keys: {x: {type: boolean}}\n      computed: {x: §duration_seconds}", "computed.x", "whose type is `boolean`"),
     ("§keys: {language: {allowed: [kk-KZ]}}", "defaults.language", "none of those … is the default: write `defaults`"),
 ]
 SOURCE: list[Row] = [
@@ -146,6 +157,11 @@ SOURCE: list[Row] = [
         "is required, not text",
     ),
     (f"{LOOK_UP}, key: §side}}", "look_up.key", "is required, not text"),
+    (
+        f"{LOOK_UP}, key: §ingest_id}}\n    metadata: {{computed: {{ingest_id: path}}}}",
+        "look_up.key",
+        "metadata.computed",
+    ),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What the types of keys take and refuse, and what becomes of keys that nothing names."""
+"""What the types of keys take and refuse, what nothing names, and what this program tells of a recording itself."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from ingest.content.metadata import Given, Metadata, read_metadata, read_sidecar
 from ingest.failures import RecordingFailure
 from ingest.recording import Origin, Reason
-from ingest.settings import KeySettings, KeyType, LongValues, MetadataSettings, OtherKeys
+from ingest.settings import Computed, KeySettings, KeyType, LongValues, MetadataSettings, OtherKeys
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other tests run beside
 
 
-def read(content: Any, path: bytes = b"", **changes: Any) -> Metadata:
+def read(content: Any, path: bytes = b"", facts: dict[Computed, str] | None = None, **changes: Any) -> Metadata:
     wanted = MetadataSettings(**({"required": (), "defaults": {}} | changes))
     text = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return read_metadata([read_sidecar(text)], wanted, path)
+    return read_metadata([read_sidecar(text)], wanted, path, facts)
 
 
 def refused(content: Any, path: bytes = b"", **changes: Any) -> RecordingFailure:
@@ -170,6 +170,40 @@ def test_what_a_file_name_says_is_other_only_where_the_keys_are_known(other_keys
         assert "“queue”" in refused({}, b"201_a.wav", **wanted).sentence
     else:
         assert read({}, b"201_a.wav", **wanted).fields == {"operator_id": "201"}
+
+
+COMPUTED = {Computed.DURATION_SECONDS: "61", Computed.FILE_NAME: "a.wav"}
+
+
+def test_what_is_computed_fills_what_sidecar_and_name_lack() -> None:
+    wanted: dict[str, Any] = {
+        "computed": {"seconds": Computed.DURATION_SECONDS, "file": Computed.FILE_NAME, "name": Computed.FILE_NAME},
+        "defaults": {"file": "default", "other": "default"},
+        "file_name": (r"(?P<name>.*)",),
+        "required": ("seconds", "file"),
+        "other_keys": OtherKeys.FAIL,
+    }
+    found = read({"seconds": 60}, b"a.wav", COMPUTED, **wanted)
+    assert found.fields == {"seconds": "60", "file": "a.wav", "name": "a", "other": "default"}
+    assert found.origins == {
+        "seconds": Origin.SIDECAR,
+        "file": Origin.COMPUTED,
+        "name": Origin.FILE_NAME,
+        "other": Origin.DEFAULT,
+    }
+    assert found.identifying == {"seconds": "60", "name": "a", "other": "default"}
+
+
+def test_what_cannot_be_computed_is_not_called_missing() -> None:
+    wanted: dict[str, Any] = {"computed": {"seconds": Computed.DURATION_SECONDS}, "required": ("seconds",)}
+    assert read({}, **wanted).fields == {}
+    assert read({}, defaults={"seconds": "0"}, **wanted).fields == {"seconds": "0"}
+    assert "a list or an object" in refused({"seconds": [1]}, **wanted).sentence
+
+
+def test_a_computed_name_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(RecordingFailure, match="half a character"):
+        read({}, facts={Computed.FILE_NAME: "\udcff.wav"}, computed={"file": Computed.FILE_NAME})
 
 
 GRAMMAR = {

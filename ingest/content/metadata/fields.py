@@ -12,7 +12,7 @@ from ingest.content.metadata.nesting import picked
 from ingest.content.metadata.types import json_text, type_of
 from ingest.content.metadata.values import CONTROL, comparable, is_encodable, written
 from ingest.recording import Origin, Reason
-from ingest.settings import DifferingValues, KeyType, MetadataSettings, OtherKeys
+from ingest.settings import Computed, DifferingValues, KeyType, MetadataSettings, OtherKeys
 
 MAX_ENTRIES: Final = 200  # per connection; source: SpeechSense documentation, limits (2026-07)
 
@@ -36,6 +36,11 @@ class Metadata:
     fields: Mapping[str, str]
     origins: Mapping[str, Origin]
 
+    @property
+    def identifying(self) -> dict[str, str]:
+        """The fields that tell recordings apart: what is computed differs where a file was only moved."""
+        return {key: value for key, value in self.fields.items() if self.origins[key] is not Origin.COMPUTED}
+
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
@@ -50,9 +55,14 @@ class _Taken:
     others: tuple[str, ...] = ()
 
 
-def read_metadata(given: Sequence[Given], settings: MetadataSettings, path: bytes = b"") -> Metadata:
+def read_metadata(
+    given: Sequence[Given],
+    settings: MetadataSettings,
+    path: bytes = b"",
+    computed: Mapping[Computed, str] | None = None,
+) -> Metadata:
     """The metadata of one recording as it will be sent: what is `given` in that order, then what its `path` tells,
-    then the defaults.
+    then what is `computed` (the audio of what lacks something there is faulty itself), then the defaults.
 
     Raises RecordingFailure (METADATA_INVALID, METADATA_KEY_MISSING, METADATA_VALUE_INVALID) whose one sentence names
     every fault, keys but never values.
@@ -65,10 +75,11 @@ def read_metadata(given: Sequence[Given], settings: MetadataSettings, path: byte
     _refuse_others(taken, settings, faults)
     # a value that is there and wrong is one fault, not also a missing key
     unusable = frozenset[str]().union(*(each.unusable for each in taken))
-    lacking = {key: value for key, value in settings.defaults.items() if key not in fields and key not in unusable}
-    fields |= lacking
-    origins |= dict.fromkeys(lacking, Origin.DEFAULT)
-    have = fields.keys() | unusable
+    for origin, more in ((Origin.COMPUTED, _computed(settings, computed or {})), (Origin.DEFAULT, settings.defaults)):
+        lacking = {key: value for key, value in more.items() if key not in fields and key not in unusable}
+        fields |= lacking
+        origins |= dict.fromkeys(lacking, origin)
+    have = fields.keys() | unusable | settings.computed.keys()
     if missing := [key for key in settings.required if key not in have]:
         why = " (the file's name fits no pattern of `file_name`)" if named_so is None else ""
         faults.append(Fault(Reason.METADATA_KEY_MISSING, f"required keys that are missing: {named(missing)}{why}"))
@@ -78,6 +89,10 @@ def read_metadata(given: Sequence[Given], settings: MetadataSettings, path: byte
     if faults:
         raise failure(faults, [each.origin for each in given])
     return Metadata(fields, origins)
+
+
+def _computed(settings: MetadataSettings, computed: Mapping[Computed, str]) -> dict[str, str]:
+    return {key: computed[what] for key, what in settings.computed.items() if what in computed}
 
 
 def _taken(given: Given, settings: MetadataSettings, faults: list[Fault]) -> _Taken:
@@ -102,7 +117,7 @@ def _named(settings: MetadataSettings) -> set[str] | None:
     """The connection's keys that something names; None where the others are sent, too."""
     if settings.other_keys is OtherKeys.SEND:
         return None
-    return {*settings.rename.values(), *settings.required, *settings.defaults, *settings.keys}
+    return {*settings.rename.values(), *settings.required, *settings.defaults, *settings.computed, *settings.keys}
 
 
 def _refuse_others(taken: Sequence[_Taken], settings: MetadataSettings, faults: list[Fault]) -> None:
