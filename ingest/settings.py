@@ -52,7 +52,10 @@ class OtherKeys(StrEnum):
 
 
 class KeyType(StrEnum):
-    """What a connection's key holds. Source: SpeechSense documentation, metadata of a connection (2026-07)."""
+    """What a connection's key holds, as SpeechSense calls it (2026-07).
+
+    Of its public protos only assistant.proto has such types, the first three; decimal is a floating-point number there.
+    """
 
     STRING = "string"
     NUMBER = "number"
