@@ -11,7 +11,8 @@ from typing import Final
 from ingest.config.draft import Draft
 from ingest.config.problems import Location
 from ingest.content.metadata.dates import EPOCH
-from ingest.content.metadata.file_names import PRESETS, compiled
+from ingest.content.metadata.file_names import compiled
+from ingest.content.metadata.presets import PRESETS
 
 _DIRECTIVES: Final = re.compile(r"%[aAwdbBmyYHIpMSfzZjcxX%]")
 _DATE: Final = re.compile(r"%[dj]")

@@ -68,7 +68,7 @@ def read_metadata(
     every fault, keys but never values.
     """
     faults: list[Fault] = []
-    named_so = fields_in(path, settings.file_name) if settings.file_name else {}
+    named_so = fields_in(path, settings.file_name, settings.time_zone) if settings.file_name else {}
     taken = [_taken(each, settings, faults) for each in given]
     taken.append(_from_name(named_so or {}, settings))
     fields, origins = _merged(taken, settings, faults)

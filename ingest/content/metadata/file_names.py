@@ -6,34 +6,29 @@ import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
 
-# type-destination-caller-time-uniqueid. Of an outgoing call the caller is the extension, of the others the destination.
-# Source: FreePBX's module callrecording (CALLFILENAME in sub-record-check), and Issabel's names.
-_FREEPBX: Final = (
-    r"(?:out|force)-(?=(?P<client_name>[^-/]+))(?P<client_id>[^-/]+)"
-    r"-(?=(?P<operator_name>[^-/]+))(?P<operator_id>[^-/]+)-(?P<date>\d{8}-\d{6})-[^/]+",
-    r"[a-z]+-(?=(?P<operator_name>[^-/]+))(?P<operator_id>[^-/]+)"
-    r"-(?=(?P<client_name>[^-/]+))(?P<client_id>[^-/]+)-(?P<date>\d{8}-\d{6})-[^/]+",
-)
-PRESETS: Final = {"freepbx": _FREEPBX}
-"""Patterns that stand for the names of one product."""
-PRESET_DATES: Final = ("%Y%m%d-%H%M%S",)
-"""How the dates in those names are written."""
+from ingest.content.metadata.dates import as_iso
+from ingest.content.metadata.presets import PRESETS
 
 
-def fields_in(path: bytes, patterns: Sequence[str]) -> dict[str, str] | None:
+def fields_in(path: bytes, patterns: Sequence[str], time_zone: str | None) -> dict[str, str] | None:
     """What the named groups of the first of `patterns` that fits hold; None where none does.
 
     A pattern is Python's, or the name of a preset. It has to fit the end of `path` without its extension, from a
     folder or name on: one without `/` fits the name alone. Bytes that are not UTF-8 stand as lone surrogates.
+    A preset knows how its dates are written: those are ISO 8601 already, in `time_zone` (as for `as_iso`).
     """
     name = os.fsdecode(os.path.splitext(path)[0])
     for pattern in patterns:
-        for expression in PRESETS.get(pattern, (pattern,)):
+        preset = PRESETS.get(pattern)
+        for expression in (pattern,) if preset is None else preset.patterns:
             found = compiled(expression).fullmatch(name)
-            if found is not None:
-                return {key: value for key, value in found.groupdict().items() if value}
+            if found is None:
+                continue
+            fields = {key: value for key, value in found.groupdict().items() if value}
+            if preset is not None and "date" in fields:
+                fields["date"] = as_iso(fields["date"], preset.date_formats, time_zone) or fields["date"]
+            return fields
     return None
 
 

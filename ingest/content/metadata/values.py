@@ -8,7 +8,6 @@ from typing import Final
 
 from ingest.content.metadata.dates import as_iso
 from ingest.content.metadata.faults import Fault, named
-from ingest.content.metadata.file_names import PRESET_DATES, PRESETS
 from ingest.content.metadata.types import as_sent, type_of
 from ingest.recording import Reason
 from ingest.settings import KeyType, LongValues, MetadataSettings
@@ -34,7 +33,7 @@ def written(fields: dict[str, str], settings: MetadataSettings, faults: list[Fau
         sent[key] = _cut(value, settings.max_value_bytes) if cut else value
         for phrase in _unsendable(sent[key], settings.max_value_bytes):
             wrong.setdefault(phrase, []).append(key)
-        of_type = as_sent(sent[key], wanted, date_formats(settings), settings.time_zone)
+        of_type = as_sent(sent[key], wanted, settings.date_formats, settings.time_zone)
         if of_type is None:
             wrong.setdefault(_wrong(wanted, settings), []).append(key)
         elif key in settings.keys and settings.keys[key].allowed and of_type not in settings.keys[key].allowed:
@@ -49,13 +48,8 @@ def comparable(key: str, value: str, settings: MetadataSettings) -> str | dateti
     """What two origins have to agree on: of dates the moment, however they are written."""
     if type_of(key, settings.keys) is not KeyType.DATE:
         return value
-    moment = as_iso(value, date_formats(settings), settings.time_zone)
+    moment = as_iso(value, settings.date_formats, settings.time_zone)
     return value if moment is None else datetime.fromisoformat(moment)
-
-
-def date_formats(settings: MetadataSettings) -> tuple[str, ...]:
-    """How dates may be written besides ISO 8601."""
-    return (*settings.date_formats, *(PRESET_DATES if PRESETS.keys() & set(settings.file_name) else ()))
 
 
 def is_encodable(text: str) -> bool:
@@ -65,7 +59,7 @@ def is_encodable(text: str) -> bool:
 
 def _wrong(wanted: KeyType, settings: MetadataSettings) -> str:
     nor = ", nor written as `date_formats` or `file_name` say"
-    return _WRONG[wanted] + (nor if wanted is KeyType.DATE and date_formats(settings) else "")
+    return _WRONG[wanted] + (nor if wanted is KeyType.DATE and (settings.date_formats or settings.file_name) else "")
 
 
 def _unsendable(value: str, max_bytes: int) -> list[str]:
