@@ -6,12 +6,13 @@ import re
 
 import yaml
 
-from tests.support.audio import wav
+from tests.support.audio import MP3_FRAME_HEADER, mp3, wav
 from tests.support.emulator import REPOSITORY, EmulatorProcess
 from tests.support.service import SOUND, Site
 
 README = (REPOSITORY / "README.md").read_text()
 LONGEST = 15
+MONO_MP3 = mp3().replace(MP3_FRAME_HEADER, MP3_FRAME_HEADER[:3] + b"\xc4")
 
 
 def shown(after: str) -> dict[str, object]:
@@ -49,6 +50,53 @@ def test_freepbx(site: Site, emulator: EmulatorProcess) -> None:
     odd = site.row("auto-0123.wav")
     assert (odd["status"], odd["reason"]) == ("failed", "metadata_key_missing")
     assert "fits no pattern of `file_name`" in odd["detail"]
+
+
+def test_3cx(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source=shown("The preset `3cx` knows"))
+    called = {
+        "201/[Operator One]_201-5550001_20260301093000(380).wav": ("201", "Operator One", "5550001", "5550001"),
+        "201/[]_201-5550002_20260301093001(381).wav": ("201", "First Operator", "5550002", "5550002"),
+        "202/[Client Three]_+75550003-202_20260301093002(382).wav": (
+            "202",
+            "Second Operator",
+            "+75550003",
+            "Client Three",
+        ),
+        "202/[]_-202_20260301093003(383).wav": ("202", "Second Operator", "unknown", "unknown"),
+        "[5550004]_5550004-203_20260301093004(384).wav": ("203", "203", "5550004", "5550004"),
+    }
+    for number, path in enumerate(called):
+        site.drop(path, wav(0.1, seed=number), fields=None)
+    site.drop("[x]_5550005-5550006_20260301093005(385).wav", wav(0.1, seed=77), fields=None)
+    site.once(code=1)
+    found = names(site, emulator)
+    sides = ("operator_id", "operator_name", "client_id", "client_name")
+    assert {path: tuple(each[key] for key in sides) for path, each in found.items()} == called
+    assert {each["date"] for each in found.values()} == {f"2026-03-01T09:30:0{second}+03:00" for second in range(5)}
+    assert site.row("[x]_5550005-5550006_20260301093005(385).wav")["reason"] == "metadata_key_missing"
+
+
+def test_mikopbx(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source=shown("The preset `mikopbx` knows"))
+    sides = dict.fromkeys(("operator_id", "operator_name", "client_id", "client_name"), "1")
+    site.drop("2026/03/01/09/mikopbx-1772346600.12_0Fk3uO.mp3", MONO_MP3, sides)
+    site.once()
+    (badge,) = site.badges(emulator.store)
+    assert badge.fields == sides | {"date": "2026-03-01T09:30:00+03:00", "language": "ru-RU"}
+
+
+def test_fusionpbx(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source=shown("FusionPBX has no preset"))
+    site.drop("archive/2026/Mar/01/5550001-201_2026-03-01 09:30.wav", wav(0.1, seed=1), fields=None)
+    site.drop("archive/2026/Mar/01/202-5550002_2026-03-01 09:31.wav", wav(0.1, seed=2), fields=None)
+    site.drop("archive/2026/Mar/01/0f8fad5b-d9cb-469f-a165-70867728950e.wav", wav(0.1, seed=3), fields=None)
+    site.once(code=1)
+    assert {each["operator_id"]: (each["client_id"], each["date"]) for each in names(site, emulator).values()} == {
+        "201": ("5550001", "2026-03-01T09:30:00+03:00"),
+        "202": ("5550002", "2026-03-01T09:31:00+03:00"),
+    }
+    assert site.row("archive/2026/Mar/01/0f8fad5b-d9cb-469f-a165-70867728950e.wav")["reason"] == "metadata_key_missing"
 
 
 def test_names_fill_what_the_sidecar_lacks(site: Site, emulator: EmulatorProcess) -> None:
