@@ -11,13 +11,9 @@ from typing import Final
 
 from ingest.failures import UsageFault
 from ingest.intake.trees import Trees
+from ingest.patterns import compiled
 from ingest.settings import Mirror, SourceSettings
 
-# one character of UTF-8 (or one stray byte) that is not the separator
-_ONE: Final = b"(?:[^/\\x80-\\xff]|[\\xc0-\\xff][\\x80-\\xbf]*|[\\x80-\\xbf])"
-_TOKENS: Final = re.compile(
-    rb"(?P<folders>\*\*/)|(?P<all>\*\*)|(?P<any>\*)|(?P<one>\?)|(?P<set>\[!?[^]/]+\])|(?P<text>.)", re.DOTALL
-)
 _PLACEHOLDERS: Final = (b"{stem}", b"{name}")
 _LETTERS_SPELT_OUT: Final = 4  # a longer ending has more than 16 ways to write it in capitals and small letters
 
@@ -48,9 +44,9 @@ class Pairing:
                 )
         self._manifest = _manifest_expression(manifest)
         self._trees = Trees(mirror)
-        self._ignore = [(pattern, _compiled([pattern], below=True)) for pattern in ignore]
-        self._ignored = _compiled(ignore, below=True)
-        self._audio = _compiled(audio, below=False)
+        self._ignore = [(pattern, compiled([pattern], below=True)) for pattern in ignore]
+        self._ignored = compiled(ignore, below=True)
+        self._audio = compiled(audio, below=False)
         self._templates = [_Template(variant) for template in sidecar for variant in _variants(template.encode())]
         names = b"|".join(template.expression for template in self._templates)
         self._sidecar = re.compile(names or rb"(?!)", re.DOTALL)
@@ -264,34 +260,3 @@ def _spellings(ending: bytes) -> tuple[bytes, ...]:
     """Every way to write `ending` that a pattern takes, the usual ones (.wav, .WAV, .Wav) first."""
     rare = map(bytes, product(*(bytes({low, high}) for low, high in zip(ending.lower(), ending.upper(), strict=True))))
     return tuple(dict.fromkeys([ending, ending.lower(), ending.upper(), ending.title(), *rare]))
-
-
-def _compiled(patterns: Sequence[str], *, below: bool) -> re.Pattern[bytes]:
-    """One expression for all patterns; with `below`, also for everything in a folder that one matches."""
-    if not patterns:
-        return re.compile(rb"(?!)")
-    joined = b"|".join(b"".join(map(_expression, _TOKENS.finditer(pattern.encode()))) for pattern in patterns)
-    return re.compile(b"(?:" + joined + b")" + (b"(?:/.*)?" if below else b""), re.IGNORECASE | re.DOTALL)
-
-
-def _expression(token: re.Match[bytes]) -> bytes:
-    text = token.group()
-    match token.lastgroup:
-        case "folders":
-            return b"(?:.*/)?"
-        case "all":
-            return b".*"
-        case "any":
-            return b"[^/]*"
-        case "one":
-            return _ONE
-        case "set":
-            return _set(text[1:-1])
-        case _:
-            return re.escape(text)
-
-
-def _set(members: bytes) -> bytes:
-    negated, members = members.startswith(b"!"), members.removeprefix(b"!")
-    escaped = re.sub(rb"([\\\[^&~|])", rb"\\\1", members)
-    return (b"[^/" if negated else b"[") + escaped + b"]"
