@@ -193,8 +193,9 @@ class MetadataSettings:
 
     `mirror`: the sidecars do not lie beside the audio but in a tree of their own.
     `file_name` are patterns with named groups for the audio's path, or names of presets; what they find fills what the
-    sidecar lacks. `rename` may lead into nested JSON with dots; `values`, `computed` and `keys` are by the connection's
-    key. Where `keys` are given they are all that the connection has.
+    sidecar lacks. `folders` are defaults of everything below a folder, by patterns for folders relative to the source.
+    `rename` may lead into nested JSON or XML with dots; `values`, `computed` and `keys` are by the connection's key.
+    Where `keys` are given they are all that the connection has.
     `date_formats` are strptime's, or `epoch`; `time_zone` is one of the IANA database, None this server's.
     """
 
@@ -204,6 +205,7 @@ class MetadataSettings:
     required: tuple[str, ...] = ("operator_name", "operator_id", "client_name", "client_id", "date", "language")
     defaults: dict[str, str] = field(default_factory=lambda: {"language": "ru-RU"})
     file_name: tuple[Annotated[str, MinLen(1)], ...] = ()
+    folders: dict[str, dict[str, str]] = field(default_factory=dict)
     rename: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     computed: dict[str, Computed] = field(default_factory=dict)

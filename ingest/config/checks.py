@@ -14,7 +14,7 @@ from ingest.config import schema
 from ingest.config.connections import check_connections, check_source
 from ingest.config.draft import Draft
 from ingest.config.manifest import check_manifest
-from ingest.config.metadata import check_dates, check_file_names, check_mirror
+from ingest.config.metadata import check_dates, check_file_names, check_folders, check_mirror
 from ingest.config.problems import Location, dotted
 from ingest.intake.pairing import Pairing
 from ingest.intake.unique_id import UNIQUE_ID_BYTES
@@ -258,12 +258,16 @@ def _metadata_keys(draft: Draft, source: Location) -> Iterator[tuple[str, list[o
             yield home, list(found.values() if home == "rename" else found)
         elif isinstance(found, list | tuple):
             yield home, list(found)
+    folders = draft.effective((*source, "metadata", "folders"))
+    if isinstance(folders, dict):
+        yield "folders", [key for given in folders.values() if isinstance(given, dict) for key in given]
 
 
 def _metadata(draft: Draft) -> None:
     for source in _sources(draft):
         check_dates(draft, (*source, "metadata"))
         check_file_names(draft, (*source, "metadata"))
+        check_folders(draft, (*source, "metadata"))
         check_manifest(draft, (*source, "metadata"))
         check_mirror(draft, (*source, "metadata"))
         _mirror_is_looked_at(draft, source)

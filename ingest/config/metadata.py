@@ -8,6 +8,7 @@ import zoneinfo
 from datetime import datetime
 from typing import Final
 
+from ingest import patterns
 from ingest.config.draft import Draft
 from ingest.config.problems import Location
 from ingest.content.metadata.dates import EPOCH
@@ -61,6 +62,20 @@ def check_mirror(draft: Draft, metadata: Location) -> None:
         draft.note((*metadata, "mirror"), "names the same folder twice.", mend)
 
 
+def check_folders(draft: Draft, metadata: Location) -> None:
+    """Adds a problem for each pattern of `folders` that could not match a folder."""
+    folders = draft.given((*metadata, "folders"))
+    for pattern in folders if isinstance(folders, dict) else ():
+        if not pattern or pattern.startswith("/") or pattern.endswith("/"):
+            sentence = "must be a pattern for folders relative to the source's own."
+        elif not _is_path_pattern(pattern):
+            sentence = "has a set in [brackets] that cannot be read."
+        else:
+            continue
+        mend = "Write it such as floor-1/201 or **/20[1-9], without a `/` at either end."
+        draft.report_key((*metadata, "folders", pattern), sentence, mend)
+
+
 def _wrong_pattern(pattern: str) -> str | None:
     if pattern in PRESETS:
         return None
@@ -69,6 +84,14 @@ def _wrong_pattern(pattern: str) -> str | None:
     except (re.error, RecursionError, OverflowError) as error:
         return f"is no pattern: {error}."
     return None if groups else "has no named group, so it finds nothing."
+
+
+def _is_path_pattern(pattern: str) -> bool:
+    try:
+        patterns.compiled([pattern], below=True)
+    except re.error:
+        return False
+    return True
 
 
 def _is_zone(name: str) -> bool:

@@ -109,7 +109,7 @@ def test_a_key_that_the_example_lacks_is_noticed(path: tuple[str, ...]) -> None:
 
 
 def test_the_example_names_no_key_that_there_is_not() -> None:
-    free = {("sources", "metadata", name) for name in ("defaults", "rename", "values", "computed", "keys")}
+    free = {("sources", "metadata", name) for name in ("defaults", "folders", "rename", "values", "computed", "keys")}
     free.add(("connections", "keys"))
     known = {path for path, _ in places(Settings)}
 

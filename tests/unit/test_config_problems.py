@@ -56,6 +56,10 @@ LOOK_UP = "look_up: {organization_id: a, space_id: b, project_id: c"
 SOURCE: list[Row] = [
     ("metadata: {file_name: [freepbx, §'(']}", "metadata.file_name.1", "is no pattern: … name a preset: freepbx"),
     ("metadata: {file_name: [§asterisk]}", "metadata.file_name.0", "no named group … name a preset"),
+    ("metadata: {folders: {§/srv/x: {a: b}}}", "metadata.folders./srv/x", "relative to the source's own … floor-1/201"),
+    ("metadata: {folders: {§x/: {a: b}}}", "metadata.folders.x/", "relative to the source's own … either end"),
+    ("metadata: {folders: {x: {a: b}, §'20[9-1]': {a: b}}}", "metadata.folders.20[9-1]", "a set in [brackets]"),
+    ("metadata: {folders: {x: {a: §5}}}", "metadata.folders.x.a", "must be text"),
     ("metadata: {time_zone: §Moscow}", "metadata.time_zone", "no time zone that … such as Europe/Moscow"),
     ('metadata: {time_zone: §"../UTC"}', "metadata.time_zone", "no time zone that"),
     ('metadata: {date_formats: [epoch, §"%d.%m %H:%M"]}', "metadata.date_formats.1", "no format … %d.%m.%Y"),
@@ -98,6 +102,11 @@ SOURCE: list[Row] = [
     ("look_up: {organization_id: a, space_id: §'', project_id: c, key: d}", "look_up.space_id", "must not be empty"),
     ("look_up: {organization_id: a, space_id: b, project_id: §7, key: d}", "look_up.project_id", "must be text"),
     ("look_up: {organization_id: a, space_id: b, project_id: c, key: d, §id: e}", "look_up.id", "not a known key"),
+    (
+        f"metadata: {{folders: {{x: {{a: b}}, y: {{a: c}}}}}}\n    {LOOK_UP}, key: §a}}",
+        "look_up.key",
+        "in metadata.folders",
+    ),
     (f"{LOOK_UP}, key: §date}}", "look_up.key", "also in metadata.required … nothing else fills"),
     (f"{LOOK_UP}, key: §language}}\n    metadata: {{required: []}}", "look_up.key", "also in metadata.defaults"),
     (f"{LOOK_UP}, key: §x}}\n    metadata: {{required: [x]}}", "look_up.key", "also in metadata.required"),
