@@ -114,6 +114,7 @@ class Origin(StrEnum):
     SIDECAR = "sidecar"
     MANIFEST = "manifest"
     FILE_NAME = "file name"
+    FOLDER = "folders"
     COMPUTED = "computed"
     DEFAULT = "defaults"
     PROGRAM = "this program"

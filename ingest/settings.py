@@ -44,7 +44,7 @@ class Duplicates(StrEnum):
 
 
 class OtherKeys(StrEnum):
-    """What happens to keys that none of `rename`, `required`, `defaults`, `computed` and `keys` names."""
+    """What happens to keys that none of `rename`, `required`, `folders`, `defaults`, `computed` and `keys` names."""
 
     SEND = "send"
     DROP = "drop"

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.content.metadata import read_metadata, read_sidecar
 from ingest.content.metadata.folders import fields_for
+from ingest.recording import Origin
+from ingest.settings import MetadataSettings, OtherKeys
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other tests run beside
 FIRST = {"operator_id": "201", "operator_name": "Operator One"}
@@ -63,3 +66,27 @@ def test_p7_every_value_is_that_of_the_first_pattern_that_fits(path: bytes, fold
     alone = [fields_for(path, {pattern: given_}) for pattern, given_ in folders.items()]
     for key in "xyz":
         assert fields.get(key) == next((each[key] for each in alone if key in each), None)
+
+
+def test_a_folder_fills_what_sidecar_and_name_lack_and_goes_before_the_defaults() -> None:
+    wanted = MetadataSettings(
+        required=("a", "b", "c", "d"),
+        file_name=(r"(?P<b>\d+)",),
+        folders={"x/y": {"a": "folder", "b": "folder", "c": "folder"}, "x": {"c": "outer"}},
+        defaults={"c": "default", "d": "default"},
+        other_keys=OtherKeys.DROP,
+    )
+    metadata = read_metadata([read_sidecar(b'{"a": "sidecar"}')], wanted, b"x/y/5.wav")
+    assert metadata.fields == {"a": "sidecar", "b": "5", "c": "folder", "d": "default"}
+    assert metadata.origins == {
+        "a": Origin.SIDECAR,
+        "b": Origin.FILE_NAME,
+        "c": Origin.FOLDER,
+        "d": Origin.DEFAULT,
+    }
+
+
+def test_a_key_that_a_folder_names_is_known() -> None:
+    wanted = MetadataSettings(required=(), defaults={}, folders={"x": {"a": "folder"}}, other_keys=OtherKeys.DROP)
+    sidecar = read_sidecar(b'{"a": "sidecar", "b": "sidecar"}')
+    assert read_metadata([sidecar], wanted, b"x/5.wav").fields == {"a": "sidecar"}

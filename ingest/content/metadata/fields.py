@@ -8,6 +8,7 @@ from typing import Final
 
 from ingest.content.metadata.faults import Fault, failure, named
 from ingest.content.metadata.file_names import fields_in
+from ingest.content.metadata.folders import fields_for
 from ingest.content.metadata.nesting import picked
 from ingest.content.metadata.types import json_text, type_of
 from ingest.content.metadata.values import CONTROL, comparable, is_encodable, written
@@ -62,7 +63,8 @@ def read_metadata(
     computed: Mapping[Computed, str] | None = None,
 ) -> Metadata:
     """The metadata of one recording as it will be sent: what is `given` in that order, then what its `path` tells,
-    then what is `computed` (the audio of what lacks something there is faulty itself), then the defaults.
+    then the defaults of its folder, what is `computed` (the audio of what lacks something there is faulty itself), and
+    the defaults.
 
     Raises RecordingFailure (METADATA_INVALID, METADATA_KEY_MISSING, METADATA_VALUE_INVALID) whose one sentence names
     every fault, keys but never values.
@@ -75,7 +77,12 @@ def read_metadata(
     _refuse_others(taken, settings, faults)
     # a value that is there and wrong is one fault, not also a missing key
     unusable = frozenset[str]().union(*(each.unusable for each in taken))
-    for origin, more in ((Origin.COMPUTED, _computed(settings, computed or {})), (Origin.DEFAULT, settings.defaults)):
+    fills = (
+        (Origin.FOLDER, fields_for(path, settings.folders)),
+        (Origin.COMPUTED, _computed(settings, computed or {})),
+        (Origin.DEFAULT, settings.defaults),
+    )
+    for origin, more in fills:
         lacking = {key: value for key, value in more.items() if key not in fields and key not in unusable}
         fields |= lacking
         origins |= dict.fromkeys(lacking, origin)
@@ -117,7 +124,8 @@ def _named(settings: MetadataSettings) -> set[str] | None:
     """The connection's keys that something names; None where the others are sent, too."""
     if settings.other_keys is OtherKeys.SEND:
         return None
-    return {*settings.rename.values(), *settings.required, *settings.defaults, *settings.computed, *settings.keys}
+    said = (settings.rename.values(), settings.required, settings.defaults, settings.computed, settings.keys)
+    return set[str]().union(*said, *settings.folders.values())
 
 
 def _refuse_others(taken: Sequence[_Taken], settings: MetadataSettings, faults: list[Fault]) -> None:
