@@ -99,6 +99,25 @@ def test_fusionpbx(site: Site, emulator: EmulatorProcess) -> None:
     assert site.row("archive/2026/Mar/01/0f8fad5b-d9cb-469f-a165-70867728950e.wav")["reason"] == "metadata_key_missing"
 
 
+def test_folders(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source=shown("Where a recorder writes nothing at all"))
+    worn = {
+        "floor-1/201/20260301_093000.wav": ("201", "First Operator", "floor-1", "Guests of floor 1"),
+        "Floor-1/202/card 2/REC/20260301_093001.WAV": ("202", "Second Operator", "floor-1", "Guests of floor 1"),
+    }
+    for number, path in enumerate(worn):
+        site.drop(path, wav(0.1, seed=number), fields=None)
+    site.drop("floor-2/203/20260301_093002.wav", wav(0.1, seed=77), fields=None)
+    seen = site.ingest("show", "--json", str(site.folder / "floor-1/201/20260301_093000.wav")).object
+    assert seen["origins"]["operator_name"] == "folders"
+    site.once(code=1)
+    found = names(site, emulator)
+    sides = ("operator_id", "operator_name", "client_id", "client_name")
+    assert {path: tuple(each[key] for key in sides) for path, each in found.items()} == worn
+    assert {each["date"] for each in found.values()} == {f"2026-03-01T09:30:0{second}+03:00" for second in range(2)}
+    assert site.row("floor-2/203/20260301_093002.wav")["reason"] == "metadata_key_missing"
+
+
 def test_names_fill_what_the_sidecar_lacks(site: Site, emulator: EmulatorProcess) -> None:
     pattern = r"(?P<operator_id>\d+)/(?P<client_id>[^_/]+)_(?P<operator_name>[^/]+)"
     metadata = {"file_name": [pattern], "required": ["operator_id", "client_id"], "differing_values": "first"}
