@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import yaml
 
 from tests.support.audio import MP3_FRAME_HEADER, mp3, wav
 from tests.support.emulator import REPOSITORY, EmulatorProcess
-from tests.support.service import SOUND, Site
+from tests.support.service import GIVEN, SOUND, Site
 
 README = (REPOSITORY / "README.md").read_text()
 LONGEST = 15
@@ -217,3 +218,72 @@ def test_xml(site: Site, emulator: EmulatorProcess) -> None:
     refused = site.row("2026/bad.wav")
     assert (refused["status"], refused["reason"]) == ("failed", "metadata_invalid")
     assert "it has a document type (DOCTYPE), which is not taken. Correct the sidecar" in refused["detail"]
+
+
+def test_metadata_in_a_tree_of_its_own(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source=shown("A recorder that puts metadata into a tree of its own"))
+    for number, name in enumerate(("2026/03/01/call.wav", "2026/03/02/call.wav")):
+        site.drop(f"audio/{name}", wav(0.1, seed=number), fields=None)
+        site.drop(f"metadata/{name}", None, {**GIVEN, "client_id": f"client-{number}"})
+    site.once()
+    assert {path: fields["client_id"] for path, fields in names(site, emulator).items()} == {
+        "audio/2026/03/01/call.wav": "client-0",
+        "audio/2026/03/02/call.wav": "client-1",
+    }
+    assert site.show("metadata/2026/03/02/call.json")["path"] == "audio/2026/03/02/call.wav"
+
+
+def test_a_table(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source=shown("Where one table has a line for each recording"))
+    header = "file;agent;agent_number;caller;caller_number;started;queue\r\n"
+    lines = [
+        f"2026/call-{number}.wav;Агент {number};{200 + number};Клиент;client-{number};01.03.2026 09:30:0{number};7\r\n"
+        for number in range(3)
+    ]
+    table = site.folder / "calls.csv"
+    table.write_bytes((header + lines[0]).encode("cp1251"))
+    for number in range(2):
+        site.drop(f"2026/call-{number}.wav", wav(0.1, seed=number), fields=None)
+    site.once()
+    table.write_bytes((header + "".join(lines)).encode("cp1251"))
+    site.drop("2026/call-2.wav", wav(0.1, seed=2), fields=None)
+    site.once()
+    assert names(site, emulator) == {
+        f"2026/call-{number}.wav": {
+            "operator_id": str(200 + number),
+            "operator_name": f"Агент {number}",
+            "client_id": f"client-{number}",
+            "client_name": "Клиент",
+            "date": f"2026-03-01T09:30:0{number}+03:00",
+            "language": "ru-RU",
+        }
+        for number in range(3)
+    }
+
+
+def test_a_json_file_for_each_folder(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source=shown("A JSON file for each folder, as Genesys writes it"))
+    for folder in ("5f0c", "5f0d"):
+        document = {
+            "callUUID": folder,
+            "agent": {"id": 201, "name": "Operator One"},
+            "caller": {"number": f"client-{folder}", "name": "Client One"},
+            "mediaFiles": [
+                {"mediaId": f"{number}.wav", "startTime": f"2026-03-01T09:30:0{number}.000+0300", "size": 1}
+                for number in range(2)
+            ],
+        }
+        for number in range(2):
+            site.drop(f"{folder}/{number}.wav", wav(0.1, seed=number + len(folder)), fields=None)
+        (site.folder / folder / "recording.json").write_text(json.dumps(document))
+    site.once()
+    found = names(site, emulator)
+    assert len(found) == 4
+    assert found["5f0d/1.wav"] == {
+        "operator_id": "201",
+        "operator_name": "Operator One",
+        "client_id": "client-5f0d",
+        "client_name": "Client One",
+        "date": "2026-03-01T09:30:01+03:00",
+        "language": "ru-RU",
+    }

@@ -183,10 +183,18 @@ def test_two_hundred_entries_are_the_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    "date", ["2026-03-01T09:30:00Z", "2026-03-01T09:30:00+03:00", "2026-03-01T09:30:00.123+0300", "2026-03-01T09:30Z"]
+    ("date", "sent"),
+    [
+        ("2026-03-01T09:30:00Z", None),
+        ("2026-03-01T09:30:00+03:00", None),
+        ("2026-03-01T09:30:00.123-05:30", None),
+        ("2026-03-01T09:30:00.123+0300", "2026-03-01T09:30:00.123000+03:00"),
+        ("2026-03-01T09:30Z", "2026-03-01T09:30:00+00:00"),
+        ("2026-03-01T09:30:00,5+03", "2026-03-01T09:30:00.500000+03:00"),
+    ],
 )
-def test_dates(date: str) -> None:
-    assert read_fields(json.dumps({"date": date}).encode(), ANYTHING) == {"date": date}
+def test_dates_go_out_as_the_documentation_writes_them(date: str, sent: str | None) -> None:
+    assert read_fields(json.dumps({"date": date}).encode(), ANYTHING) == {"date": sent or date}
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,19 @@ from zoneinfo import ZoneInfo
 EPOCH: Final = "epoch"
 """The format of seconds (or, with 13 digits, milliseconds) since 1970 UTC."""
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)", re.ASCII)
+_AS_DOCUMENTED: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{9,10}(\.\d{1,6})?|\d{13}", re.ASCII)
 
 
 def as_iso(value: str, formats: Sequence[str], time_zone: str | None) -> str | None:
-    """`value` as ISO 8601 with a zone, unchanged where it is that already; None where no format fits.
+    """`value` as ISO 8601 with a zone, unchanged where it is written as SpeechSense's documentation does it; None where
+    no format fits.
 
     `formats` as for strptime, or EPOCH; the first that fits counts. `time_zone` (of the IANA database; None: this
     server's) is that of dates that name none. Of an hour that a clock went through twice the first is meant.
     """
     if _is_iso(value):
-        return value
+        return value if _AS_DOCUMENTED.fullmatch(value) else datetime.fromisoformat(value).isoformat()
     for written in formats:
         moment = _parsed(value, written, time_zone)
         if moment is not None:
