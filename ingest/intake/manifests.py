@@ -51,8 +51,9 @@ def _paths(source: SourceSettings, settings: ManifestSettings, audio: bytes, tre
         pairing = pairing_of(source)
         yield from (folder + slash + name for name in tree.names(folder) if pairing.is_manifest_name(name))
         return
+    is_outside = audio.startswith(b"/")  # of the source, given by hand: what lies above it is nobody knows whose
     while True:
         yield folder + slash + settings.name.encode()
-        if settings.match is ManifestMatch.NAME or not folder:
+        if is_outside or settings.match is ManifestMatch.NAME or not folder:
             return
         folder, slash, _ = folder.rpartition(b"/")

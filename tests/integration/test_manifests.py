@@ -479,7 +479,7 @@ def test_show_tells_what_a_line_gives(site: Site) -> None:
     assert seen["origins"]["operator_id"] == "manifest"
 
 
-def test_p8_a_known_manifest_is_asked_for_absent_audio_only_when_it_changes(site: Site) -> None:
+def test_p1_every_line_without_audio_is_told_also_of_long_tables(site: Site) -> None:
     path = table(site, *map(line, range(1200)))
     site.once()
     with sqlite3.connect(site.database) as connection:

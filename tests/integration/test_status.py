@@ -13,6 +13,7 @@ import pytest
 
 from ingest.failures import Moment
 from ingest.speechsense.emulator import Fault
+from ingest.state.tables import SCHEMAS
 from tests.support.audio import wav
 from tests.support.emulator import EmulatorProcess
 from tests.support.service import COMMAND, GIVEN, Site, surroundings
@@ -95,7 +96,7 @@ def test_p6_a_run_that_ended_early_is_a_concern(site: Site) -> None:
         "reason": "unreachable",
         "since": None,
         "version": "0.1.0",
-        "schema": "0003",
+        "schema": SCHEMAS[-1],
     }
     change(site, "UPDATE recording SET ready_at = ready_at - ?", DAY)
     assert any(concern.startswith("A recording has been waiting for 1 d 2 h") for concern in concerns(site))

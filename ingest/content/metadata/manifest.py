@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
@@ -66,7 +67,7 @@ def manifest_at(path: bytes, settings: ManifestSettings, tree: Tree) -> Manifest
     """
     try:
         status = tree.find(path)
-        if status is None:
+        if status is None or stat.S_ISDIR(status.st_mode):
             return None
         stamp = Stamp.of(status)
         known = tree.memo.get((_KEY, path))
