@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from ingest.content.memo import Memo
 from ingest.content.metadata import manifest_at
@@ -34,25 +34,28 @@ class Absent:
     paths: Sequence[bytes] = ()
     unusable_lines: int = 0
 
-    def remember(self, memo: Memo) -> None:
-        """Notes that nothing of it is news, so that it is asked for again only when the manifest changes."""
-        memo.put((_ASKED, self.manifest), self.stamp, None, _NOTE_BYTES)
+    def remember(self, asked: Memo) -> None:
+        """Notes that nothing of it is news, so that it is read again only when the manifest changes."""
+        asked.put((_ASKED, self.manifest), self.stamp, self.unusable_lines, _NOTE_BYTES)
 
 
-def absent_audio(source: SourceSettings, manifest: bytes, tree: Tree) -> Absent | None:
+def absent_audio(source: SourceSettings, manifest: bytes, tree: Tree, asked: Memo) -> Absent | None:
     """What `manifest` names in finished lines and is not there; None where it has gone. Nothing where names
-    alone match below its folder: only a look at every folder could tell.
+    alone match below its folder: only a look at every folder could tell; and where `asked` knows all of it.
 
     What it names without an extension would have that of the first audio pattern. Raises Failure, SourceUnavailable.
     """
     settings, status = source.metadata.manifest, tree.find(manifest)
-    opened = None if settings is None or status is None else manifest_at(manifest, settings, tree)
-    if opened is None or status is None:
+    if settings is None or status is None:
         return None
     stamp = Stamp.of(status)
-    asked = tree.memo.get((_ASKED, manifest))
-    is_elsewhere = settings is not None and settings.match is ManifestMatch.NAME_BELOW
-    if is_elsewhere or (asked is not None and asked[0] == stamp):
+    before = asked.get((_ASKED, manifest))
+    if before is not None and before[0] == stamp:
+        return Absent(manifest, stamp, unusable_lines=cast(int, before[1]))
+    opened = manifest_at(manifest, settings, tree)
+    if opened is None:
+        return None
+    if settings.match is ManifestMatch.NAME_BELOW:
         return Absent(manifest, stamp, unusable_lines=opened.unusable)
     folder, slash, _ = manifest.rpartition(b"/")
     beside = frozenset(tree.names(folder))
@@ -63,9 +66,9 @@ def absent_audio(source: SourceSettings, manifest: bytes, tree: Tree) -> Absent 
 
 
 def lonely_entries(
-    source: SourceSettings, rules: AudioSettings, absent: Absent, arrivals: Arrivals, tree: Tree
+    source: SourceSettings, rules: AudioSettings, absent: Absent, arrivals: Arrivals, tree: Tree, asked: Memo
 ) -> Iterator[list[Look]]:
-    """Those of `absent` that the state does not know yet, in batches."""
+    """Those of `absent` that the state does not know yet, in batches; notes in `asked` where there are none."""
     is_news = False
     for start in range(0, len(absent.paths), _PAGE):
         paths = absent.paths[start : start + _PAGE]
@@ -75,7 +78,7 @@ def lonely_entries(
         is_news = is_news or bool(found)
         yield found
     if not is_news:
-        absent.remember(tree.memo)
+        absent.remember(asked)
 
 
 def _lonely(source: SourceSettings, rules: AudioSettings, path: bytes, known: Known | None, tree: Tree) -> Look | None:

@@ -44,6 +44,7 @@ class SourceIntake:
         self._hints = Hints()
         self._observer = Observer(self._root, self._hints)
         self._memo = Memo()
+        self._asked = Memo()
         self._settling = Settling(source, rules, arrivals, time.monotonic, window, self._memo)
         self._presence = Presence(source)
         self._watched: tuple[int, int] | None = None
@@ -162,7 +163,7 @@ class SourceIntake:
         tally = Tally()
         try:
             root = root_identity(self._root)
-            for batch in candidates(self._source, self._rules, self._arrivals, tally, self._memo):
+            for batch in candidates(self._source, self._rules, self._arrivals, tally, self._memo, self._asked):
                 for found in batch:
                     self._make_room(stop, final=final)
                     if stop.is_set():

@@ -42,7 +42,7 @@ class Pairing:
                     f"The sidecar template “{template}” does not name its audio exactly once.",
                     "Write {stem} or {name} in it, as in {stem}.json.",
                 )
-        self._manifest = _manifest_expression(manifest)
+        self._manifest = None if manifest is None else _manifest_expression(manifest)
         self._trees = Trees(mirror)
         self._ignore = [(pattern, compiled([pattern], below=True)) for pattern in ignore]
         self._ignored = compiled(ignore, below=True)
@@ -85,7 +85,7 @@ class Pairing:
 
     def is_manifest_name(self, path: bytes) -> bool:
         """Whether a manifest is called so, in whatever folder it lies."""
-        return self._manifest.fullmatch(path) is not None
+        return self._manifest is not None and self._manifest.fullmatch(path) is not None
 
     def sidecar_names(self, audio: bytes) -> Iterator[bytes]:
         """Where the sidecar of `audio` could be, in the order of the templates; each once.
@@ -98,6 +98,8 @@ class Pairing:
         if within is None:
             return iter(())
         names = dict.fromkeys(self._trees.sidecar(template.sidecar(within)) for template in self._templates)
+        if self._trees.is_one and self._manifest is None:
+            return iter(names)
         return (name for name in names if self.is_sidecar_name(name))
 
     def audio_stems(self, sidecar: bytes) -> tuple[bytes, ...]:
@@ -238,9 +240,7 @@ def _variants(template: bytes) -> tuple[bytes, ...]:
     return (template, before + dot + extension.upper())
 
 
-def _manifest_expression(name: str | None) -> re.Pattern[bytes]:
-    if name is None:
-        return re.compile(rb"(?!)")
+def _manifest_expression(name: str) -> re.Pattern[bytes]:
     parts = map(re.escape, name.encode().split(b"*"))
     return re.compile(b"(?:.*/)?" + b"[^/]*".join(parts), re.DOTALL)
 

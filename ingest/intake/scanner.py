@@ -71,10 +71,11 @@ class Name:
 
 
 def candidates(
-    source: SourceSettings, rules: AudioSettings, arrivals: Arrivals, tally: Tally, memo: Memo
+    source: SourceSettings, rules: AudioSettings, arrivals: Arrivals, tally: Tally, memo: Memo, asked: Memo
 ) -> Iterator[list[Look]]:
     """What the state does not know yet, or knows differently, in batches (an empty one is a sign of life).
 
+    `memo` has the manifests that were read last, `asked` those of which all lines are known; the caller keeps both.
     Raises SourceUnavailable where the source's folder is away.
     """
     listing = Listing()  # of the whole walk: a folder of 100,000 files is listed once and not for every batch
@@ -87,8 +88,9 @@ def candidates(
         yield [found for found in looks if found is not None]
         for manifest in manifests:
             with Tree(os.fsencode(source.path), memo=memo) as tree:
-                absent = _absent(source, manifest, tree, tally)
-                yield from lonely_entries(source, rules, absent, arrivals, tree) if absent is not None else ()
+                absent = _absent(source, manifest, tree, tally, asked)
+                if absent is not None:
+                    yield from lonely_entries(source, rules, absent, arrivals, tree, asked)
 
 
 def walk(source: SourceSettings, tally: Tally) -> Iterator[list[Name]]:
@@ -201,9 +203,9 @@ def _candidate(
     return found
 
 
-def _absent(source: SourceSettings, manifest: bytes, tree: Tree, tally: Tally) -> Absent | None:
+def _absent(source: SourceSettings, manifest: bytes, tree: Tree, tally: Tally, asked: Memo) -> Absent | None:
     try:
-        absent = absent_audio(source, manifest, tree)
+        absent = absent_audio(source, manifest, tree, asked)
     except Failure as failure:
         log.warning("source %s: a manifest could not be looked at (%s)", source.name, failure.reason)
         tally.unreadable += 1

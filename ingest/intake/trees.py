@@ -15,16 +15,17 @@ class Trees:
     """
 
     def __init__(self, mirror: Mirror | None) -> None:
+        self.is_one = mirror is None
         self._audio = _prefix(mirror.audio) if mirror else b""
         self._sidecars = _prefix(mirror.sidecar) if mirror else b""
 
     def within_audio(self, path: bytes) -> bytes | None:
         """`path` within the tree of the audio, or None where it lies elsewhere."""
-        return _within(self._audio, self._sidecars, path)
+        return path if self.is_one else _within(self._audio, self._sidecars, path)
 
     def within_sidecars(self, path: bytes) -> bytes | None:
         """`path` within the tree of the sidecars, or None where it lies elsewhere."""
-        return _within(self._sidecars, self._audio, path)
+        return path if self.is_one else _within(self._sidecars, self._audio, path)
 
     def audio(self, within: bytes) -> bytes:
         """The path of what lies `within` the tree of the audio."""

@@ -19,7 +19,8 @@ from ingest.settings import ManifestSettings, MetadataSettings
 
 MAX_BYTES: Final = 16 << 20
 _BLOCK_BYTES: Final = 1 << 20
-_OVERHEAD_BYTES: Final = 1024
+_OVERHEAD_BYTES: Final = 4096  # measured, of one in memory; and so many times the file's own bytes
+_TIMES: Final = 4
 _KEY: Final = "manifest"
 
 
@@ -83,7 +84,7 @@ def manifest_at(path: bytes, settings: ManifestSettings, tree: Tree) -> Manifest
         os.close(descriptor)
     before = None if known is None else cast(Manifest, known[1])
     manifest = before if before is not None and before.take(content) else _new(path, settings, content)
-    tree.memo.put((_KEY, path), stamp, manifest, len(content) + _OVERHEAD_BYTES)
+    tree.memo.put((_KEY, path), stamp, manifest, _TIMES * len(content) + _OVERHEAD_BYTES)
     return manifest
 
 
