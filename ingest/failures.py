@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from ingest.recording import Reason, RequestIds
+from ingest.recording import Fault, Reason, RequestIds
 
 
 class IngestError(Exception):
@@ -48,7 +48,10 @@ class Moment(Enum):
 
 
 class Failure(IngestError):
-    """Base of what ends an attempt. `detail` stands in the row, so it holds no caller's data."""
+    """Base of what ends an attempt. `detail` stands in the row, so it holds no caller's data.
+
+    `faults`: what is wrong with which keys of the metadata, where that is why.
+    """
 
     def __init__(
         self,
@@ -59,12 +62,14 @@ class Failure(IngestError):
         grpc_code: str | None = None,
         retry_after_seconds: float | None = None,
         ids: RequestIds | None = None,
+        faults: tuple[Fault, ...] = (),
     ) -> None:
         super().__init__(sentence, mend)
         self.reason = reason
         self.grpc_code = grpc_code
         self.retry_after_seconds = retry_after_seconds
         self.ids = ids
+        self.faults = faults
 
 
 class RecordingFailure(Failure):

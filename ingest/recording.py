@@ -120,6 +120,20 @@ class Origin(StrEnum):
     PROGRAM = "this program"
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a recording's metadata.
+
+    `what` is a phrase without the recording's data. Where it is wrong with certain `keys`, those are all of them, as
+    the recorder wrote them: hostile, and never values. `aside` is what there is to say after them.
+    """
+
+    reason: Reason
+    what: str
+    keys: tuple[str, ...] = ()
+    aside: str = ""
+
+
 class PayloadKind(StrEnum):
     """What goes out for a recording: the file as it lies there, or with its header's sizes put right."""
 
@@ -237,7 +251,7 @@ class Arrival:
     `changed_at_ns`: the audio's ctime, which no recorder's clock sets on a local disk.
     `audio_stems`, of a lonely sidecar: what the path of its audio would be, or begin with before a dot.
     `replaces` is what was known when it was judged: the change happens only if that still holds.
-    `origins` of the `fields` are for people to see now, and not kept.
+    `origins` of the `fields` and `faults` of the metadata are for people to see now, and not kept.
     `rate` in Hz; facts of the audio are there for what cannot be sent, too, as far as it tells them.
     `streamed`: its header's sizes stand open, so only quiet tells that its writer is done.
     `sha256` (hex) is given only where `replaces.may_exist`, to tell new content from new times, and for a duplicate.
@@ -254,6 +268,7 @@ class Arrival:
     entry: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, Origin] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
     container: Container | None = None
     codec: Codec | None = None
     channels: int | None = None

@@ -61,7 +61,7 @@ def judge(
         payload, metadata = _contents(source, rules, look, heard, tree, given_up=over)
         sent = with_unique_id(source, arrival, metadata.fields)
     except RecordingFailure as failure:
-        return replace(arrival, status=Status.FAILED, reason=failure.reason, detail=str(failure))
+        return replace(arrival, status=Status.FAILED, reason=failure.reason, detail=str(failure), faults=failure.faults)
     except RecordingIncomplete as incomplete:
         return replace(arrival, status=Status.INCOMPLETE, reason=incomplete.reason, detail=str(incomplete))
     return replace(
@@ -197,20 +197,21 @@ def _contents(
     source: SourceSettings, rules: AudioSettings, look: Look, heard: _Heard, tree: Tree, *, given_up: bool
 ) -> tuple[PayloadKind, Metadata]:
     """What is to go out, and the metadata; one failure holds what is wrong with either."""
-    faults = [heard.fault] if heard.fault else []
+    failures = [heard.fault] if heard.fault else []
     payload, metadata = None, None
     try:
         if heard.facts is not None:
             payload = payload_kind(heard.facts, FACTS[source.method], rules, given_up=given_up)
-    except RecordingFailure as fault:
-        faults.append(fault)
+    except RecordingFailure as failure:
+        failures.append(failure)
     try:
         by_itself = computed(source, look, heard.facts)
         metadata = read_metadata(_given(source, look, tree), source.metadata, look.path, by_itself)
-    except RecordingFailure as fault:
-        faults.append(fault)
+    except RecordingFailure as failure:
+        failures.append(failure)
     if payload is None or metadata is None:
-        raise RecordingFailure(faults[0].reason, " ".join(map(str, faults)))
+        faults = tuple(fault for failure in failures for fault in failure.faults)
+        raise RecordingFailure(failures[0].reason, " ".join(map(str, failures)), faults=faults)
     return payload, metadata
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from ingest.content.metadata.complaints import Complaint, complaints
+from ingest.content.metadata.faults import shown
 from ingest.content.opening import Tree
 from ingest.failures import Failure
 from ingest.intake.judge import judge
 from ingest.intake.look import look
-from ingest.recording import Reason, Status
+from ingest.recording import Fault, Reason, Status
 from ingest.settings import AudioSettings, SourceSettings
+
+
+class Complaint(NamedTuple):
+    """What is wrong, and the key that it is wrong with, as people see it."""
+
+    what: str
+    key: str
 
 
 @dataclass(slots=True)
@@ -32,8 +41,7 @@ class Prospects:
             self.verdicts[Status.INCOMPLETE, Reason.UNREADABLE] += 1
             return
         self.verdicts[judged.status, judged.reason] += 1
-        if judged.status is Status.FAILED:
-            self.complaints.update(set(complaints(judged.detail or "")))
+        self.complaints.update(_complaints(judged.faults))
 
     @property
     def sent(self) -> int:
@@ -50,3 +58,8 @@ class Prospects:
         told = {reason: count for (each, reason), count in self.verdicts.items() if each is status and reason}
         told.pop(Reason.METADATA_MISSING, None)
         return Counter(told)
+
+
+def _complaints(faults: Iterable[Fault]) -> set[Complaint]:
+    """Those of one recording, each once. What has no key (a file that is not JSON) is not among them."""
+    return {Complaint(fault.what, shown(key)) for fault in faults for key in fault.keys}

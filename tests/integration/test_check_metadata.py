@@ -44,7 +44,7 @@ def test_p6_counts_reasons_and_keys(site: Site) -> None:
         assert other in counts
     assert keys == (
         "floor: required keys that are missing: client_id (5), client_name (1); "
-        "keys whose value is not ISO 8601 with a time zone: date (1)."
+        "keys whose value is not a date of ISO 8601 with a time zone (2026-03-01T09:30:00Z, +03:00 allowed): date (1)."
     )
     assert "555" not in counts + keys
     assert site.rows() == {}
@@ -77,6 +77,28 @@ def test_p6_no_more_than_a_few_keys_are_named(site: Site) -> None:
     _, keys = told(site)
     assert keys.count("(1)") == 5
     assert keys.endswith(" and 4 more.")
+
+
+def test_p6_every_key_of_many_is_counted_also_beside_bad_audio(site: Site) -> None:
+    lacking = [f"key-{number:02}" for number in range(14)]
+    site.configure(source={"metadata": {"required": lacking, "other_keys": "fail"}})
+    for number in range(3):
+        site.drop(f"{number}.wav", wav(0.1, channels=2, seed=number), fields=dict.fromkeys(lacking[:13], "x"))
+    site.drop("other.wav", fields=dict.fromkeys([*lacking, "odd\n" + "x" * 60], "x"))
+    _, keys = told(site)
+    assert keys == (
+        "floor: required keys that are missing: key-13 (3); "
+        f"keys that no setting names (`other_keys: drop` leaves them out): odd�{'x' * 36}… (1)."
+    )
+
+
+def test_p6_what_is_wrong_with_a_manifest_is_counted(site: Site) -> None:
+    site.configure(source={"metadata": {"sidecar": [], "manifest": {"name": "calls.csv", "audio": "file"}}})
+    site.drop("one.wav", fields=None)
+    site.drop("two.wav", wav(0.1, seed=2), fields=None)
+    (site.folder / "calls.csv").write_text("file,agent,agent\none.wav,201,202\n")
+    _, keys = told(site)
+    assert keys == "floor: columns that stand in it more than once: agent (2)."
 
 
 def test_p6_each_source_by_itself_and_none_for_one_that_is_away(site: Site) -> None:

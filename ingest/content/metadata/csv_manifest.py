@@ -7,9 +7,9 @@ import csv
 from collections.abc import Iterator
 from typing import Final
 
-from ingest.content.metadata.entries import Entry, audio_name, broken, digest_of, spellings
+from ingest.content.metadata.entries import Entry, audio_name, broken, digest_of, nothing_usable, spellings
 from ingest.content.metadata.faults import Broken, named
-from ingest.recording import Reason
+from ingest.recording import Fault, Reason
 from ingest.settings import ManifestSettings
 
 TAB: Final = "tab"
@@ -33,7 +33,7 @@ class CsvManifest:
         self._columns = settings.columns
         self._text = b""
         self._finished = 0
-        self._wrong: str | None = None
+        self._wrong: Fault | None = None
         self._places: dict[bytes, int] = {}
         self._others: dict[bytes, list[int]] = {}
         self.unusable = 0
@@ -55,14 +55,14 @@ class CsvManifest:
                 return False
             self._text = text
             self._read()
-        except Broken as phrase:
-            self._wrong = str(phrase)
+        except Broken as wrong:
+            self._wrong = wrong.fault
         return True
 
     def find(self, name: bytes) -> Entry | None:
         """As in Manifest."""
         if self._wrong is not None:
-            return Entry(digest=digest_of(self._wrong.encode()), failure=broken(self._wrong))
+            return nothing_usable(self._wrong)
         for written in spellings(name):
             place = self._places.get(written)
             if place is not None:
@@ -123,7 +123,7 @@ class CsvManifest:
         columns = tuple(column.strip() for column in row)
         twice = {column: None for column in columns if column and columns.count(column) > 1}
         if twice:
-            raise Broken(f"columns that stand in it more than once: {named(twice)}")
+            raise Broken("columns that stand in it more than once", twice)
         if columns and self._settings.audio not in columns:
             raise Broken(f"its first line has no column {named([self._settings.audio or ''])}, which names the audio")
         return columns
@@ -162,7 +162,7 @@ class CsvManifest:
         return Entry(
             digest=digest_of("\n".join(self._columns).encode("utf-8", "surrogatepass"), raw, *others),
             values={column: cell for column, cell in cells if column and cell},
-            failure=broken(wrong, reason) if wrong else None,
+            failure=broken(Fault(reason, wrong)) if wrong else None,
             is_open=is_open,
             by_stem=by_stem,
         )

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
-from ingest.content.metadata.faults import Fault, failure
+from ingest.content.metadata.faults import failure, phrase
 from ingest.failures import RecordingFailure, RecordingIncomplete
-from ingest.recording import Origin, Reason
+from ingest.recording import Fault, Origin, Reason
 from ingest.settings import ManifestMatch
 
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
@@ -34,9 +34,8 @@ def joined(first: Entry, second: Entry) -> Entry:
     """What two manifests say of one recording: the same, or nothing that could be used."""
     if (first.values, first.failure, first.is_open) == (second.values, None, second.is_open):
         return first
-    phrase = "manifests that differ name this audio"
-    digest = digest_of(first.digest.encode(), second.digest.encode())
-    return Entry(digest=digest, failure=broken(phrase, Reason.METADATA_AMBIGUOUS))
+    fault = Fault(Reason.METADATA_AMBIGUOUS, "manifests that differ name this audio")
+    return Entry(digest=digest_of(first.digest.encode(), second.digest.encode()), failure=broken(fault))
 
 
 def digest_of(*parts: bytes) -> str:
@@ -47,9 +46,14 @@ def digest_of(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-def broken(phrase: str, reason: Reason = Reason.METADATA_INVALID) -> RecordingFailure:
-    """The failure of all that a manifest describes, or of one of its lines; `phrase` holds none of its data."""
-    return failure([Fault(reason, phrase)], [Origin.MANIFEST])
+def broken(fault: Fault) -> RecordingFailure:
+    """The failure of all that a manifest describes, or of one of its lines."""
+    return failure([fault], [Origin.MANIFEST])
+
+
+def nothing_usable(fault: Fault) -> Entry:
+    """What a manifest that is wrong as a whole says of any audio."""
+    return Entry(digest=digest_of(phrase(fault).encode()), failure=broken(fault))
 
 
 def spellings(name: bytes) -> tuple[bytes, ...]:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.content.metadata.faults import Fault, failure, named
+from ingest.content.metadata.faults import failure
 from ingest.content.metadata.file_names import fields_in
 from ingest.content.metadata.folders import fields_for
 from ingest.content.metadata.nesting import picked
 from ingest.content.metadata.types import json_text, type_of
 from ingest.content.metadata.values import CONTROL, comparable, is_encodable, written
-from ingest.recording import Origin, Reason
+from ingest.recording import Fault, Origin, Reason
 from ingest.settings import Computed, DifferingValues, KeyType, MetadataSettings, OtherKeys
 
 MAX_ENTRIES: Final = 200  # per connection; source: SpeechSense documentation, limits (2026-07)
@@ -89,7 +89,7 @@ def read_metadata(
     have = fields.keys() | unusable | settings.computed.keys()
     if missing := [key for key in settings.required if key not in have]:
         why = " (the file's name fits no pattern of `file_name`)" if named_so is None else ""
-        faults.append(Fault(Reason.METADATA_KEY_MISSING, f"required keys that are missing: {named(missing)}{why}"))
+        faults.append(Fault(Reason.METADATA_KEY_MISSING, "required keys that are missing", tuple(missing), why))
     fields = written(fields, settings, faults)
     if len(fields) > MAX_ENTRIES:
         faults.append(Fault(Reason.METADATA_INVALID, f"it has {len(fields)} keys, SpeechSense takes {MAX_ENTRIES}"))
@@ -131,8 +131,9 @@ def _named(settings: MetadataSettings) -> set[str] | None:
 def _refuse_others(taken: Sequence[_Taken], settings: MetadataSettings, faults: list[Fault]) -> None:
     others = dict.fromkeys(key for each in taken for key in each.others)
     if others and settings.other_keys is OtherKeys.FAIL:
-        phrase = "keys that the connection does not have" if settings.keys else "keys that no setting names"
-        faults.append(Fault(Reason.METADATA_INVALID, f"{phrase} (`other_keys: drop` leaves them out): {named(others)}"))
+        which = "keys that the connection does not have" if settings.keys else "keys that no setting names"
+        what = f"{which} (`other_keys: drop` leaves them out)"
+        faults.append(Fault(Reason.METADATA_INVALID, what, tuple(others)))
 
 
 def _new(key: str, settings: MetadataSettings) -> str:
@@ -162,11 +163,9 @@ def _merged(
         unusable |= each.unusable
     if settings.differing_values is DifferingValues.FAIL:
         for (first, second), keys in differing.items():
-            phrase = (
-                f"keys of which the {first} and the {second} say different things: {named(keys)}"
-                " (with `differing_values: first` the first of them counts)"
-            )
-            faults.append(Fault(Reason.METADATA_VALUE_INVALID, phrase))
+            what = f"keys of which the {first} and the {second} say different things"
+            aside = " (with `differing_values: first` the first of them counts)"
+            faults.append(Fault(Reason.METADATA_VALUE_INVALID, what, tuple(keys), aside))
     return fields, origins
 
 
@@ -189,7 +188,7 @@ def _texts(given: dict[str, object], settings: MetadataSettings, faults: list[Fa
                 wrong.setdefault(_NO_JSON, []).append(key)
     for phrase, keys in wrong.items():
         reason = Reason.METADATA_INVALID if phrase is _UNWRITABLE else Reason.METADATA_VALUE_INVALID
-        faults.append(Fault(reason, f"keys {phrase}: {named(keys)}"))
+        faults.append(Fault(reason, f"keys {phrase}", tuple(keys)))
     return texts
 
 
@@ -202,5 +201,5 @@ def _renamed(given: dict[str, str], settings: MetadataSettings, faults: list[Fau
             twice[new] = None
         fields[new] = value
     if twice:
-        faults.append(Fault(Reason.METADATA_INVALID, f"keys that are given twice after renaming: {named(twice)}"))
+        faults.append(Fault(Reason.METADATA_INVALID, "keys that are given twice after renaming", tuple(twice)))
     return fields

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from ingest.content.metadata.entries import Entry, audio_name, broken, digest_of, spellings
+from ingest.content.metadata.entries import Entry, audio_name, broken, digest_of, nothing_usable, spellings
 from ingest.content.metadata.faults import Broken
 from ingest.content.metadata.json_sidecar import Object, decoded, unique
 from ingest.content.metadata.nesting import picked
-from ingest.recording import Reason
+from ingest.recording import Fault, Reason
 from ingest.settings import ManifestSettings
 
 MAX_BYTES: Final = 1 << 20
@@ -23,7 +23,7 @@ class JsonManifest:
 
     def __init__(self, settings: ManifestSettings) -> None:
         self._settings = settings
-        self._wrong: str | None = None
+        self._wrong: Fault | None = None
         self._shared: dict[str, object] = {}
         self._entries: dict[bytes, list[Object]] = {}
         self._of_all: Object | None = None
@@ -38,14 +38,14 @@ class JsonManifest:
         try:
             for entry in self._listed(decoded(content, MAX_BYTES)):
                 self._add(entry)
-        except Broken as phrase:
-            self._wrong = str(phrase)
+        except Broken as wrong:
+            self._wrong = wrong.fault
         return True
 
     def find(self, name: bytes) -> Entry | None:
         """As in Manifest."""
         if self._wrong is not None:
-            return Entry(digest=digest_of(self._wrong.encode()), failure=broken(self._wrong))
+            return nothing_usable(self._wrong)
         if self._of_all is not None:
             return self._entry([self._of_all], by_stem=False)
         for written in spellings(name):
@@ -92,10 +92,10 @@ class JsonManifest:
 
     def _entry(self, found: list[Object], *, by_stem: bool) -> Entry:
         is_twice = any(other != found[0] for other in found)
-        phrase = "entries of the manifest that differ name this audio"
+        fault = Fault(Reason.METADATA_AMBIGUOUS, "entries of the manifest that differ name this audio")
         return Entry(
             digest=digest_of(json.dumps([self._shared, found], ensure_ascii=True).encode()),
             values=self._shared | unique(found[0]),
-            failure=broken(phrase, Reason.METADATA_AMBIGUOUS) if is_twice else None,
+            failure=broken(fault) if is_twice else None,
             by_stem=by_stem,
         )

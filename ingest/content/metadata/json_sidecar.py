@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from ingest.content.metadata.faults import Broken, named
+from ingest.content.metadata.faults import Broken
 from ingest.content.opening import read_failed
 
 MAX_BYTES: Final = 64 * 1024
@@ -73,7 +73,7 @@ def unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
             if key in seen:
                 twice[key] = None
             seen.add(key)
-        raise Broken(f"keys that stand in it more than once: {named(twice)}")
+        raise Broken("keys that stand in it more than once", twice)
     return found
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from ingest.content.metadata import json_sidecar, xml_sidecar
-from ingest.content.metadata.faults import Broken, Fault, failure
+from ingest.content.metadata.faults import Broken, failure
 from ingest.content.metadata.fields import Given
-from ingest.recording import Origin, Reason
+from ingest.recording import Origin
 
 # byte order marks, the zeros of UTF-16, white space
 _BEFORE_TEXT: Final = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
@@ -22,7 +22,7 @@ def read_sidecar(sidecar: int | bytes, name: bytes = b"") -> Given:
     try:
         return Given(Origin.SIDECAR, parsed(name, json_sidecar.read(sidecar) if isinstance(sidecar, int) else sidecar))
     except Broken as broken:
-        raise failure([Fault(Reason.METADATA_INVALID, str(broken))], [Origin.SIDECAR]) from None
+        raise failure([broken.fault], [Origin.SIDECAR]) from None
 
 
 def parsed(name: bytes, content: bytes) -> dict[str, object]:

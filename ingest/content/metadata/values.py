@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from ingest.content.metadata.dates import as_iso
-from ingest.content.metadata.faults import Fault, named
 from ingest.content.metadata.types import as_sent, type_of
-from ingest.recording import Reason
+from ingest.recording import Fault, Reason
 from ingest.settings import KeyType, LongValues, MetadataSettings
 
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -40,7 +39,7 @@ def written(fields: dict[str, str], settings: MetadataSettings, faults: list[Fau
             wrong.setdefault("none of those that are `allowed`", []).append(key)
         sent[key] = value if of_type is None else of_type
     for phrase, keys in wrong.items():
-        faults.append(Fault(Reason.METADATA_VALUE_INVALID, f"keys whose value is {phrase}: {named(keys)}"))
+        faults.append(Fault(Reason.METADATA_VALUE_INVALID, f"keys whose value is {phrase}", tuple(keys)))
     return sent
 
 
