@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ingest.content.metadata.faults import failure
-from ingest.content.metadata.file_names import fields_in
+from ingest.content.metadata.file_names import Found, fields_in
 from ingest.content.metadata.folders import fields_for
 from ingest.content.metadata.nesting import picked
 from ingest.content.metadata.types import json_text, type_of
@@ -47,13 +47,15 @@ class Metadata:
 class _Taken:
     """What is left of one origin under the connection's keys.
 
-    `unusable`: keys that it has, with a wrong value. `others`: its keys that nothing names.
+    `unusable`: keys that it has, with a wrong value. `others`: its keys that nothing names. `stand_ins`: those of its
+    fields that fill what is lacking and contradict nobody.
     """
 
     origin: Origin
     fields: Mapping[str, str]
     unusable: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
+    stand_ins: frozenset[str] = frozenset()
 
 
 def read_metadata(
@@ -70,9 +72,10 @@ def read_metadata(
     every fault, keys but never values.
     """
     faults: list[Fault] = []
-    named_so = fields_in(path, settings.file_name, settings.time_zone) if settings.file_name else {}
+    named_so = fields_in(path, settings.file_name, settings.time_zone) if settings.file_name else None
     taken = [_taken(each, settings, faults) for each in given]
-    taken.append(_from_name(named_so or {}, settings))
+    if named_so is not None:
+        taken.append(_from_name(named_so, settings))
     fields, origins = _merged(taken, settings, faults)
     _refuse_others(taken, settings, faults)
     # a value that is there and wrong is one fault, not also a missing key
@@ -88,7 +91,7 @@ def read_metadata(
         origins |= dict.fromkeys(lacking, origin)
     have = fields.keys() | unusable | settings.computed.keys()
     if missing := [key for key in settings.required if key not in have]:
-        why = " (the file's name fits no pattern of `file_name`)" if named_so is None else ""
+        why = " (the file's name fits no pattern of `file_name`)" if settings.file_name and named_so is None else ""
         faults.append(Fault(Reason.METADATA_KEY_MISSING, "required keys that are missing", tuple(missing), why))
     fields = written(fields, settings, faults)
     if len(fields) > MAX_ENTRIES:
@@ -112,12 +115,12 @@ def _taken(given: Given, settings: MetadataSettings, faults: list[Fault]) -> _Ta
     return _Taken(given.origin, _translated(fields, settings), frozenset(unusable), tuple(others))
 
 
-def _from_name(found: Mapping[str, str], settings: MetadataSettings) -> _Taken:
+def _from_name(found: Found, settings: MetadataSettings) -> _Taken:
     # a pattern names its keys itself, but does not say what the connection has
     named_so = _named(settings) if settings.keys else None
-    wanted = {key: value for key, value in found.items() if named_so is None or key in named_so}
-    others = [key for key in found if key not in wanted]
-    return _Taken(Origin.FILE_NAME, _translated(wanted, settings), others=tuple(others))
+    wanted = {key: value for key, value in found.fields.items() if named_so is None or key in named_so}
+    others = tuple(key for key in found.fields if key not in wanted)
+    return _Taken(Origin.FILE_NAME, _translated(wanted, settings), others=others, stand_ins=found.stand_ins)
 
 
 def _named(settings: MetadataSettings) -> set[str] | None:
@@ -158,7 +161,9 @@ def _merged(
                 continue
             if key not in fields:
                 fields[key], origins[key] = value, each.origin
-            elif comparable(key, fields[key], settings) != comparable(key, value, settings):
+            elif key not in each.stand_ins and comparable(key, fields[key], settings) != comparable(
+                key, value, settings
+            ):
                 differing.setdefault((origins[key], each.origin), []).append(key)
         unusable |= each.unusable
     if settings.differing_values is DifferingValues.FAIL:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from ingest.content.metadata.dates import as_iso
 from ingest.content.metadata.presets import PRESETS
 
 
-def fields_in(path: bytes, patterns: Sequence[str], time_zone: str | None) -> dict[str, str] | None:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The fields that a name holds. `stand_ins`: those that stand there in the place of something better.
+
+    They fill what is lacking and contradict nobody: a `…_name` that is no more than the `…_id` of the same name, and
+    the date of a preset, which is when a channel or a file began and not the call.
+    """
+
+    fields: Mapping[str, str]
+    stand_ins: frozenset[str]
+
+
+def fields_in(path: bytes, patterns: Sequence[str], time_zone: str | None) -> Found | None:
     """What the named groups of the first of `patterns` that fits hold; None where none does.
 
     A pattern is Python's, or the name of a preset. It has to fit the end of `path` without its extension, from a
@@ -26,10 +39,16 @@ def fields_in(path: bytes, patterns: Sequence[str], time_zone: str | None) -> di
             if found is None:
                 continue
             fields = {key: value for key, value in found.groupdict().items() if value}
+            stand_ins = {key for key in fields if _is_number_as_name(key, fields)}
             if preset is not None and "date" in fields:
                 fields["date"] = as_iso(fields["date"], preset.date_formats, time_zone) or fields["date"]
-            return fields
+                stand_ins.add("date")
+            return Found(fields, frozenset(stand_ins))
     return None
+
+
+def _is_number_as_name(key: str, fields: Mapping[str, str]) -> bool:
+    return key.endswith("_name") and fields[key] == fields.get(key.removesuffix("_name") + "_id")
 
 
 @lru_cache(maxsize=64)
