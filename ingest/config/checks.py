@@ -171,8 +171,25 @@ def _sidecars(draft: Draft) -> None:
         for index in range(draft.length((*source, "metadata", "sidecar"))):
             location = (*source, "metadata", "sidecar", index)
             template = draft.text(location)
-            if template is not None and (sentence := _sidecar_fault(template)):
+            if template is None:
+                continue
+            if sentence := _sidecar_fault(template):
                 draft.report(location, sentence, "Write it such as {stem}.json or {name}.json.")
+            elif draft.given((*source, "metadata", "mirror")) is None and _takes_audio(draft, source, template):
+                mend = "Write it such as {stem}.json, or give the sidecars folders of their own (`mirror`)."
+                draft.report(location, "fits the audio's own names, so that it would be taken for a sidecar.", mend)
+
+
+def _takes_audio(draft: Draft, source: Location, template: str) -> bool:
+    """Whether a template makes sidecars of everything that an audio pattern finds beside them."""
+    if template in {"{stem}", "{name}"}:
+        return True
+    audio = draft.effective((*source, "audio"))
+    listed = audio if isinstance(audio, list | tuple) else ()
+    patterns = [each for each in listed if isinstance(each, str) and _is_pattern(each)]
+    endings = (Pairing((pattern,), (), ()).usual_ending for pattern in patterns)
+    pairing = Pairing((), (), (template,))
+    return any(pairing.is_sidecar_name(b"\0" + ending) for ending in endings if ending)
 
 
 def _sidecar_fault(template: str) -> str | None:
@@ -185,7 +202,7 @@ def _sidecar_fault(template: str) -> str | None:
         return "must contain {stem} or {name}, or all recordings would share one sidecar."
     if "/" in template:
         return "must be a file name without `/`: sidecars lie beside their audio, or as `mirror` says."
-    return "is the name of the audio itself." if template == "{name}" else None
+    return None
 
 
 def _folders(draft: Draft) -> None:

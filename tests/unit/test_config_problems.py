@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.configuration import SOURCES, SPEECHSENSE, credentials, marks, problems_of, whole
+from tests.unit.configuration import SOURCES, SPEECHSENSE, credentials, marks, problems_of, settings_of, whole
 
 # Each row: the faulty piece with the place marked, the key, and words of the sentence and its mend in their order.
 Row = tuple[str, str, str]
@@ -117,10 +117,18 @@ SOURCE: list[Row] = [
     ("metadata: {defaults: {a: §null}}", "metadata.defaults.a", "must be text. Give it a value"),
     ("metadata: {rename: {a: §1.5}}", "metadata.rename.a", "must be text. Put it in quotes."),
     ("metadata: {sidecar: [§meta.json]}", "metadata.sidecar.0", "must contain {stem} or {name}"),
-    ("metadata: {sidecar: ['{stem}', §'{id}{stem}']}", "metadata.sidecar.1", "only {stem} and {name} in braces"),
+    ("metadata: {sidecar: ['{stem}.x', §'{id}{stem}']}", "metadata.sidecar.1", "only {stem} and {name} in braces"),
     ("metadata: {sidecar: [§'meta/{stem}.json']}", "metadata.sidecar.0", "without `/`"),
     ("metadata: {sidecar: [§'{stem}-{name}']}", "metadata.sidecar.0", "must name its audio once only"),
-    ("metadata: {sidecar: [§'{name}']}", "metadata.sidecar.0", "the name of the audio itself"),
+    (
+        "metadata: {sidecar: ['{stem}.x', §'{stem}']}",
+        "metadata.sidecar.1",
+        "audio's own names … {stem}.json … `mirror`",
+    ),
+    ("metadata: {sidecar: [§'{name}']}", "metadata.sidecar.0", "audio's own names"),
+    ("audio: ['**/*']\n    metadata: {sidecar: [§'{stem}']}", "metadata.sidecar.0", "own names"),
+    ("metadata: {sidecar: [§'{stem}.wav']}", "metadata.sidecar.0", "audio's own names"),
+    ("audio: ['**/*.mp3', rec/*.WAV]\n    metadata: {sidecar: [§'{name}.wav']}", "metadata.sidecar.0", "own names"),
     ("metadata: {mirror: §metadata}", "metadata.mirror", "must be a section with keys of its own"),
     ("metadata: {mirror: §{audio: a}}", "metadata.mirror.sidecar", "is required"),
     ("metadata: {mirror: {audio: §'', sidecar: b}}", "metadata.mirror.audio", "must not be empty"),
@@ -236,3 +244,16 @@ def test_a_source_inside_a_later_one_is_the_one_to_mend(tmp_path: Path) -> None:
 
     assert (problem.line, problem.column, problem.key) == (5, 11, "sources.0.path")
     assert "inside the folder of sources.1" in problem.sentence
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "{sidecar: ['{stem}', '{name}', '{stem}.wav'], mirror: {audio: audio, sidecar: metadata}}",
+        "{sidecar: ['{stem}_meta', 'x{name}', '{stem}.wave', '{stem}.mp3']}",
+    ],
+)
+def test_a_sidecar_that_is_never_the_audio_is_no_problem(tmp_path: Path, metadata: str) -> None:
+    text = whole(source=f"    audio: ['**/*.wav', '**/*']\n    metadata: {metadata}\n")
+
+    assert len(settings_of(tmp_path, text).sources[0].metadata.sidecar) >= 3
