@@ -14,7 +14,7 @@ from ingest.config import schema
 from ingest.config.connections import check_connections, check_source
 from ingest.config.draft import Draft
 from ingest.config.manifest import check_manifest
-from ingest.config.metadata import check_dates, check_file_names, check_folders, check_mirror
+from ingest.config.metadata import check_dates, check_file_names, check_folders, check_mirror, groups_of
 from ingest.config.problems import Location, dotted
 from ingest.intake.pairing import Pairing
 from ingest.intake.unique_id import UNIQUE_ID_BYTES
@@ -275,6 +275,9 @@ def _metadata_keys(draft: Draft, source: Location) -> Iterator[tuple[str, list[o
             yield home, list(found.values() if home == "rename" else found)
         elif isinstance(found, list | tuple):
             yield home, list(found)
+    patterns = draft.effective((*source, "metadata", "file_name"))
+    if isinstance(patterns, list | tuple):
+        yield "file_name", [key for pattern in patterns if isinstance(pattern, str) for key in groups_of(pattern)]
     folders = draft.effective((*source, "metadata", "folders"))
     if isinstance(folders, dict):
         yield "folders", [key for given in folders.values() if isinstance(given, dict) for key in given]

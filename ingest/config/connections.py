@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from ingest.config.draft import Draft
+from ingest.config.metadata import groups_of
 from ingest.config.problems import Location, dotted
 from ingest.content.metadata import MAX_ENTRIES
 from ingest.content.metadata.types import as_sent, type_of
@@ -77,7 +78,7 @@ def _check_texts(draft: Draft, metadata: Location, keys: Mapping[str, KeySetting
         if sent is None:
             _note_type(draft, location, wanted)
         elif key in keys and keys[key].allowed and sent not in keys[key].allowed:
-            is_default = draft.given((*metadata, "defaults")) is None
+            is_default = draft.given(location) is None
             mend = "It is the default: write `defaults` here." if is_default else "Give one of those, or add it there."
             draft.note(location, f"is none of those that are `allowed` for the key {key}.", mend)
 
@@ -87,11 +88,12 @@ def _filled_in(draft: Draft, metadata: Location) -> Iterator[tuple[Location, str
     for key, text in _mapping(draft, (*metadata, "defaults")).items():
         if isinstance(text, str) and not draft.is_faulty((*metadata, "defaults", key)):
             yield (*metadata, "defaults", key), key, text
-    for key in _mapping(draft, (*metadata, "values")):
-        for recorded in _mapping(draft, (*metadata, "values", key)):
-            location = (*metadata, "values", key, recorded)
-            if (translated := draft.text(location)) is not None:
-                yield location, key, translated
+    for home, inside in (("folders", True), ("values", False)):
+        for first in _mapping(draft, (*metadata, home)):
+            for second in _mapping(draft, (*metadata, home, first)):
+                location = (*metadata, home, first, second)
+                if (text := draft.text(location)) is not None:
+                    yield location, second if inside else first, text
 
 
 def _check_computed(draft: Draft, location: Location, keys: Mapping[str, KeySettings]) -> None:
@@ -116,6 +118,21 @@ def _check_names(draft: Draft, metadata: Location, profile: Location, known: Col
         for name in map(str, _parts(draft, (*metadata, home))):
             if name not in known:
                 _note_key(draft, (*metadata, home, name), sentence, _meant(name, known, otherwise))
+    for pattern in _parts(draft, (*metadata, "folders")):
+        for name in map(str, _parts(draft, (*metadata, "folders", pattern))):
+            if name not in known:
+                _note_key(draft, (*metadata, "folders", pattern, name), sentence, _meant(name, known, otherwise))
+    _check_groups(draft, (*metadata, "file_name"), profile, known)
+
+
+def _check_groups(draft: Draft, location: Location, profile: Location, known: Collection[str]) -> None:
+    """Those of presets the administrator has not chosen: `other_keys` says what becomes of them."""
+    for index in range(draft.length(location)):
+        for name in groups_of(draft.text((*location, index)) or ""):
+            if name not in known:
+                sentence = f"has a group `{name}`, a key that {dotted(profile)} does not have."
+                otherwise = "Correct it, or write (?:…) for a group that is no key."
+                draft.note((*location, index), sentence, _meant(name, known, otherwise))
 
 
 def _check_look_up(draft: Draft, location: Location, profile: Location, keys: Mapping[str, KeySettings]) -> None:

@@ -45,6 +45,13 @@ def check_file_names(draft: Draft, metadata: Location) -> None:
             draft.report((*metadata, "file_name", index), sentence, mend)
 
 
+def groups_of(pattern: str) -> tuple[str, ...]:
+    """The keys that a pattern of one's own names; none of a preset, nor of what is no pattern."""
+    if pattern in PRESETS or _wrong_pattern(pattern) is not None:
+        return ()
+    return tuple(compiled(pattern).groupindex)
+
+
 def check_mirror(draft: Draft, metadata: Location) -> None:
     """Adds a problem for each folder of `mirror` that is none within the source, and where both are the same."""
     folders: list[str] = []

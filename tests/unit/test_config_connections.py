@@ -139,6 +139,20 @@ IN_METADATA: list[Row] = [
     ('values: {seconds: {"a": "1", "b": §"two"}}', "values.seconds.b", "type `number`"),
     ("values: {side: {a: §up, b: in}}", "values.side.a", "none of those"),
     ("computed: {operator_id: §size}", "computed.operator_id", "must be `duration_seconds`, `file_name`, `path` or"),
+    (
+        "folders: {a: {operator_id: x}, b: {§operator: x}}",
+        "folders.b.operator",
+        "not have. Did you mean `operator_id`?",
+    ),
+    ("folders: {a: {§xyz: x}}", "folders.a.xyz", "not have. Correct it, or add the key there"),
+    ('folders: {a: {seconds: §"1.5"}}', "folders.a.seconds", "type `number` … a whole number"),
+    ("folders: {a: {side: §up}, b: {side: in}}", "folders.a.side", "none of those … key side. Give one of those, or"),
+    (
+        r"file_name: [mikopbx, §'(?P<operator_id>\d)(?P<operator>\d)']",
+        "file_name.1",
+        "has a group `operator`, … does not have. Did you mean `operator_id`?",
+    ),
+    (r"file_name: [§'(?P<date>\d+)(?P<xyz>\d)']", "file_name.0", "group `xyz` … (?:…)"),
     ("computed: {seconds: §path}", "computed.seconds", "key seconds, whose type is `number`"),
     ("computed: {date: §duration_seconds}", "computed.date", "whose type is `date`"),
 ]
@@ -162,6 +176,8 @@ SOURCE: list[Row] = [
         "look_up.key",
         "metadata.computed",
     ),
+    (f"{LOOK_UP}, key: §ingest_id}}\n    metadata: {{folders: {{a: {{ingest_id: x}}}}}}", "look_up.key", "folders"),
+    (f"{LOOK_UP}, key: §ingest_id}}\n    metadata: {{file_name: ['(?P<ingest_id>x)']}}", "look_up.key", "file_name"),
 ]
 
 
@@ -198,6 +214,18 @@ def test_a_problem_of_keys_stands_at_its_line_and_column(tmp_path: Path, text: s
         assert words in shown
         shown = shown.partition(words)[2]
     assert problems[0].mend
+
+
+def test_a_preset_may_tell_more_than_a_connection_has(tmp_path: Path) -> None:
+    assert metadata_of(tmp_path, "      file_name: [freepbx, 3cx]\n").file_name == ("freepbx", "3cx")
+
+
+def test_a_problem_of_a_pattern_hides_none_of_its_own(tmp_path: Path) -> None:
+    lines = "      file_name: ['(?P<operator']\n      folders: {/a: {operator: x}}\n"
+
+    problems = problems_of(tmp_path, whole(source=f"    metadata:\n{lines}", rest=PROFILE))
+
+    assert [problem.key for problem in problems] == ["sources.0.metadata.file_name.0", "sources.0.metadata.folders./a"]
 
 
 def test_no_value_of_the_environment_is_shown(tmp_path: Path) -> None:
