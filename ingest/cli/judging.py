@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ingest.failures import NotDelivered
-from ingest.intake.judge import arrival_of, judge, open_sizes
+from ingest.intake.judge import arrival_of, judge
 from ingest.intake.look import Finding, Look, look, look_outside
 from ingest.intake.recognition import is_given_up, unchanged_for
 from ingest.intake.settling import PATIENCE
+from ingest.intake.verdicts import open_sizes
 from ingest.recording import Arrival, Known, Reason, Status
 from ingest.settings import Settings, SourceSettings
 from ingest.state.shown import RecordingView

@@ -19,6 +19,7 @@ from ingest.intake.look import Finding, Look
 from ingest.intake.pairing import pairing_of
 from ingest.intake.recognition import is_given_up
 from ingest.intake.unique_id import with_unique_id
+from ingest.intake.verdicts import changing, line_without_end, require_pair
 from ingest.method import FACTS
 from ingest.recording import Arrival, Known, Origin, PayloadKind, Reason, Stamp, Status
 from ingest.settings import AudioSettings, SourceSettings
@@ -53,9 +54,9 @@ def judge(
             detail = "The file is older than the source's start_from. Set an earlier date, or use `ingest send`."
             return replace(arrival, status=Status.SKIPPED, reason=Reason.TOO_OLD, detail=detail)
         over = is_given_up(rules, known, look) if given_up is None else given_up
-        _require_pair(source, look, tree)
+        require_pair(source, look, tree)
         if look.is_open and not over:
-            raise _line_without_end()
+            raise line_without_end()
         heard = _heard(look, tree)
         arrival = _with_facts(arrival, heard.facts)
         payload, metadata = _contents(source, rules, look, heard, tree, given_up=over)
@@ -90,76 +91,6 @@ def arrival_of(source: SourceSettings, look: Look, known: Known | None, status: 
         audio_stems=pairing_of(source).audio_stems(look.path) if look.finding is Finding.LONELY_SIDECAR else (),
         replaces=known,
     )
-
-
-def changing() -> RecordingIncomplete:
-    """The verdict about a file that does not hold still."""
-    return RecordingIncomplete(
-        Reason.CHANGING, "The file is still changing.", "It is judged once it has been quiet for settle_seconds."
-    )
-
-
-def reserved(quiet_seconds: float) -> RecordingIncomplete:
-    """The verdict about a file that has its size and not its end; it is sent after `quiet_seconds` all the same."""
-    return RecordingIncomplete(
-        Reason.CHANGING,
-        "The end of the file is reserved and nothing has been written there yet.",
-        f"It is judged as it is once it has been quiet for {quiet_seconds:g} seconds (ten times settle_seconds).",
-    )
-
-
-def open_sizes(quiet_seconds: float) -> RecordingIncomplete:
-    """The verdict about a file whose sizes stand open; it is sent after `quiet_seconds`."""
-    return RecordingIncomplete(
-        Reason.CHANGING,
-        "The sizes in the WAV header stand open, as while it is written.",
-        f"It is sent as it is once it has been quiet for {quiet_seconds:g} seconds (ten times settle_seconds).",
-    )
-
-
-def _line_without_end() -> RecordingIncomplete:
-    """The verdict about audio that the last line of a manifest names, which may be half a line."""
-    return RecordingIncomplete(
-        Reason.METADATA_MISSING,
-        "The line of the manifest that names this audio has no end yet.",
-        "End it with a line break. Without one it is taken once it has been so for audio.give_up_seconds.",
-    )
-
-
-def _require_pair(source: SourceSettings, look: Look, tree: Tree) -> None:
-    if look.finding is Finding.UNREADABLE:
-        tree.lstat(look.path)
-    if look.finding is Finding.LONELY_AUDIO:
-        raise RecordingIncomplete(Reason.METADATA_MISSING, *_what_is_missing(source, look))
-    if look.finding is Finding.LONELY_ENTRY:
-        raise RecordingIncomplete(
-            Reason.AUDIO_MISSING,
-            "The manifest names this audio, and it is not there.",
-            "Put it there; it is sent then.",
-        )
-    if look.finding is Finding.LONELY_SIDECAR:
-        raise RecordingIncomplete(
-            Reason.AUDIO_MISSING, "There is no audio for the metadata file.", "Put it there; it is paired then."
-        )
-    if look.ambiguous:
-        raise RecordingFailure(
-            Reason.METADATA_AMBIGUOUS,
-            "Another audio file claims the same metadata.",
-            "Give each recording metadata of its own, or remove the audio that is too much.",
-        )
-
-
-def _what_is_missing(source: SourceSettings, look: Look) -> tuple[str, str]:
-    """Sentence and mend about audio that lacks its sidecar, or its line of a manifest."""
-    if look.metadata_path is None and pairing_of(source).needs_sidecar:
-        mend = " Where the manifest says all, set `sidecar: []`." if source.metadata.manifest else ""
-        return "There is no metadata file for the audio.", f"Put it there; it is paired then.{mend}"
-    if look.described is None:
-        return "There is no manifest beside the audio, nor in a folder above it.", "Put it there; it is paired then."
-    sentence = "No line of the manifest names this audio."
-    if look.described.unfinished:
-        return f"{sentence} {look.described.unfinished}", "Close the quote; it is looked at again then."
-    return sentence, "Add its line; it is paired then."
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from ingest.content.reserve import ends_reserved
 from ingest.failures import AttemptFailure, Failure, RecordingIncomplete, SourceUnavailable
 from ingest.intake.arrivals import Arrivals
 from ingest.intake.duplicates import told_apart
-from ingest.intake.judge import arrival_of, changing, judge, open_sizes, reserved
+from ingest.intake.judge import arrival_of, judge
 from ingest.intake.look import Finding, Look, look
 from ingest.intake.recognition import audio_decides, says_nothing_new, unchanged
+from ingest.intake.verdicts import changing, open_sizes, reserved
 from ingest.intake.window import Settled, Stamps, Window
 from ingest.method import FACTS
 from ingest.recording import Arrival, Known, Reason, Status
