@@ -21,17 +21,19 @@ MOUNTED = "mounted"
 class Share:
     """A context manager that shows `folder` at `point`, inside `private_mounts`.
 
-    `any_case`: a name is found in whatever capitals it is asked for. A fault is the name of an errno for a name and
+    `any_case`: a name is found in whatever capitals it is asked for. `tick_seconds`: its clock counts in such steps, so
+    that what is written between two of them has the same times. A fault is the name of an errno for a name and
     one of the words lookup, open, read, list (opening a folder) and entries (reading it).
     """
 
-    def __init__(self, folder: Path, point: Path, *, any_case: bool = False) -> None:
+    def __init__(self, folder: Path, point: Path, *, any_case: bool = False, tick_seconds: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         point.mkdir(parents=True, exist_ok=True)
         self._faults = folder.with_name(f"{folder.name}.faults")
         self._command = [sys.executable, "-m", "tests.support.fuse_main", str(folder), str(point), str(self._faults)]
         if any_case:
             self._command.append("--any-case")
+        self._command.append(f"--tick-seconds={tick_seconds}")
         self._process: subprocess.Popen[str] | None = None
         self._point = point
         self.fail({})

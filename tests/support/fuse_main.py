@@ -33,10 +33,11 @@ MOST_READ: Final = 1 << 17
 class Server:
     """Answers requests about `folder`; inode numbers are those of its files, so that a name in any case is one file."""
 
-    def __init__(self, folder: Path, faults: Path, *, any_case: bool) -> None:
+    def __init__(self, folder: Path, faults: Path, *, any_case: bool, tick_seconds: int) -> None:
         self._folder = folder
         self._faults = faults
         self._any_case = any_case
+        self._tick = tick_seconds * 10**9
         self._paths: dict[int, Path] = {ROOT: folder}
 
     def answer(self, operation: int, node: int, body: bytes) -> bytes:
@@ -72,6 +73,7 @@ class Server:
     def _attributes(self, path: Path) -> bytes:
         found = os.lstat(path)
         times = [found.st_atime_ns, found.st_mtime_ns, found.st_ctime_ns]
+        times = [each - each % self._tick if self._tick else each for each in times]
         seconds, rest = [each // 10**9 for each in times], [each % 10**9 for each in times]
         mode = found.st_mode | (0o777 if stat.S_ISDIR(found.st_mode) else 0o666)
         numbers = (mode, found.st_nlink, found.st_uid, found.st_gid, 0, 4096, 0)
@@ -112,6 +114,7 @@ def main() -> None:
     parser.add_argument("point", type=Path)
     parser.add_argument("faults", type=Path)
     parser.add_argument("--any-case", action="store_true")
+    parser.add_argument("--tick-seconds", type=int, default=0)
     given = parser.parse_args()
     device = os.open("/dev/fuse", os.O_RDWR)
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"
@@ -119,7 +122,7 @@ def main() -> None:
     if libc.mount(b"share", os.fsencode(given.point), b"fuse", 0, options.encode()) != 0:
         sys.exit(os.strerror(ctypes.get_errno()))
     print("mounted", flush=True)
-    server = Server(given.folder, given.faults, any_case=given.any_case)
+    server = Server(given.folder, given.faults, any_case=given.any_case, tick_seconds=given.tick_seconds)
     while True:
         try:
             request = os.read(device, MOST_READ + 65536)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
@@ -22,6 +23,9 @@ _BLOCK_BYTES: Final = 1 << 20
 _OVERHEAD_BYTES: Final = 4096  # measured, of one in memory; and so many times the file's own bytes
 _TIMES: Final = 4
 _KEY: Final = "manifest"
+# What was written within the same tick of the file system's clock as we read leaves no trace in the stamp; some count
+# whole seconds.
+_TICK_SECONDS: Final = 2.0
 
 
 class Manifest(Protocol):
@@ -61,10 +65,20 @@ class _Closed:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A manifest as it was read. `is_sure`: also once more, later than anything with the same stamp was written."""
+
+    manifest: Manifest
+    read_at: float
+    is_sure: bool
+
+
 def manifest_at(path: bytes, settings: ManifestSettings, tree: Tree) -> Manifest | None:
     """The manifest at `path`; None where there is none.
 
-    It is read again only where the file has changed. Raises SourceUnavailable, AttemptFailure (READ_FAILED).
+    It is read again only where the file has changed, and once more a while after that. Raises SourceUnavailable,
+    AttemptFailure (READ_FAILED).
     """
     try:
         status = tree.find(path)
@@ -72,8 +86,10 @@ def manifest_at(path: bytes, settings: ManifestSettings, tree: Tree) -> Manifest
             return None
         stamp = Stamp.of(status)
         known = tree.memo.get((_KEY, path))
-        if known is not None and known[0] == stamp:
-            return cast(Manifest, known[1])
+        kept = None if known is None else cast(_Kept, known[1])
+        is_same = known is not None and known[0] == stamp
+        if kept is not None and is_same and (kept.is_sure or time.monotonic() - kept.read_at < _TICK_SECONDS):
+            return kept.manifest
         descriptor = tree.open_regular(path)
     except (RecordingFailure, RecordingIncomplete) as failure:
         sentence = f"About the manifest: {failure.sentence}"
@@ -82,9 +98,10 @@ def manifest_at(path: bytes, settings: ManifestSettings, tree: Tree) -> Manifest
         stamp, content = _read(descriptor)
     finally:
         os.close(descriptor)
-    before = None if known is None else cast(Manifest, known[1])
-    manifest = before if before is not None and before.take(content) else _new(path, settings, content)
-    tree.memo.put((_KEY, path), stamp, manifest, _TIMES * len(content) + _OVERHEAD_BYTES)
+    manifest = kept.manifest if kept is not None and kept.manifest.take(content) else _new(path, settings, content)
+    is_sure = is_same and known is not None and known[0] == stamp
+    kept = _Kept(manifest, time.monotonic(), is_sure)
+    tree.memo.put((_KEY, path), stamp, kept, _TIMES * len(content) + _OVERHEAD_BYTES)
     return manifest
 
 
