@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from ingest.content.memo import Memo
-from ingest.content.metadata import manifest_at
+from ingest.content.metadata import manifest_at, without_format
 from ingest.content.opening import Tree
 from ingest.failures import Failure
 from ingest.intake.arrivals import Arrivals
@@ -43,7 +43,8 @@ def absent_audio(source: SourceSettings, manifest: bytes, tree: Tree, asked: Mem
     """What `manifest` names in finished lines and is not there; None where it has gone. Nothing where names
     alone match below its folder: only a look at every folder could tell; and where `asked` knows all of it.
 
-    What it names without an extension would have that of the first audio pattern. Raises Failure, SourceUnavailable.
+    What it names without an extension, or in a format that the source does not send, would have that of the first
+    audio pattern. Raises Failure, SourceUnavailable.
     """
     settings, status = source.metadata.manifest, tree.find(manifest)
     if settings is None or status is None:
@@ -97,5 +98,5 @@ def _lonely(source: SourceSettings, rules: AudioSettings, path: bytes, known: Kn
 def _audio_path(source: SourceSettings, path: bytes) -> bytes | None:
     pairing = pairing_of(source)
     if not pairing.is_audio_name(path) and pairing.usual_ending is not None:
-        path += pairing.usual_ending
+        path = without_format(path) + pairing.usual_ending
     return path if pairing.is_audio_name(path) and not pairing.is_ignored(path) else None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ingest.content.metadata import Entry, joined, manifest_at
+from ingest.content.metadata import Entry, in_other_formats, joined, manifest_at
+from ingest.content.metadata.manifest import Manifest
 from ingest.content.opening import Tree
-from ingest.intake.pairing import pairing_of
+from ingest.intake.pairing import Pairing, pairing_of
 from ingest.settings import ManifestMatch, ManifestSettings, SourceSettings
 
 
@@ -35,13 +36,32 @@ def described(source: SourceSettings, audio: bytes, tree: Tree) -> Described | N
         if opened is None:
             continue
         folder, slash, _ = path.rpartition(b"/")
-        is_name = settings.match is ManifestMatch.NAME_BELOW
-        entry = opened.find(audio.rpartition(b"/")[2] if is_name else audio.removeprefix(folder + slash))
+        around = folder + slash
+        if settings.match is ManifestMatch.NAME_BELOW:
+            around = audio.removesuffix(audio.rpartition(b"/")[2])
+        entry = _entry(opened, around, audio.removeprefix(around), pairing_of(source))
         if found is None or found.entry is None:
             found = Described(path, entry, opened.unfinished)
         elif entry is not None:
             found = Described(found.path, joined(found.entry, entry))
     return found
+
+
+def _entry(opened: Manifest, around: bytes, name: bytes, pairing: Pairing) -> Entry | None:
+    """What a manifest says of the audio `name` in the folder `around`.
+
+    It may name a format that the audio had before it was converted, but none that the source sends as it is: that one
+    would still be to come.
+    """
+    entry = opened.find(name)
+    if entry is not None:
+        return entry
+    for other in in_other_formats(name):
+        found = opened.find(other)
+        if found is not None and not pairing.is_audio_name(around + other):
+            found = replace(found, by_stem=True)
+            entry = found if entry is None else joined(entry, found)
+    return entry
 
 
 def _paths(source: SourceSettings, settings: ManifestSettings, audio: bytes, tree: Tree) -> Iterator[bytes]:

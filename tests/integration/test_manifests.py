@@ -293,6 +293,29 @@ def test_names_without_extension_or_with_the_recorder_s_folders(site: Site, emul
     assert verdict(site, "call-1.mp3") == ("failed", "metadata_ambiguous")
 
 
+@pytest.mark.parametrize("match", ["path", "name", "name_below"])
+def test_audio_that_was_converted_after_its_line_was_written(site: Site, emulator: EmulatorProcess, match: str) -> None:
+    site.configure(source={"metadata": TABLE | {"manifest": {**TABLE["manifest"], "match": match}}})
+    for number in range(4):
+        audio(site, number)
+    site.drop("call-2.mp3", wav(0.1, seed=7), fields=None)
+    site.drop("part.wav", wav(0.1, seed=8), fields=None)
+    names = ["call-0.webm", "call-1.OGG", "call-2.webm", "call-3.mp3", "part.1", "call-5.webm"]
+    table(site, *(line(number, name) for number, name in enumerate(names)), line(1, "call-1.opus"))
+    site.once(code=1)
+    assert arrived(site, emulator) == {"call-0.wav": expected(0)}
+    # two lines that differ; two files of one line; one that may still come; what is no format at all
+    for ambiguous in ("call-1.wav", "call-2.wav", "call-2.mp3"):
+        assert verdict(site, ambiguous) == ("failed", "metadata_ambiguous")
+    for missing in ("call-3.wav", "part.wav"):
+        assert verdict(site, missing) == ("incomplete", "metadata_missing")
+    lonely = {path for path, row in site.rows().items() if row["reason"] == "audio_missing"}
+    assert lonely == (set() if match == "name_below" else {"call-3.mp3", "part.1.wav", "call-5.wav"})
+    audio(site, 5)
+    site.once()
+    assert arrived(site, emulator).keys() == {"call-0.wav", "call-5.wav"}
+
+
 def test_one_table_names_audio_in_all_folders_below_it(site: Site, emulator: EmulatorProcess) -> None:
     manifest = {**TABLE["manifest"], "match": "name_below"}
     site.configure(source={"metadata": TABLE | {"manifest": manifest}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
@@ -14,13 +14,19 @@ from ingest.recording import Fault, Origin, Reason
 from ingest.settings import ManifestMatch
 
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
+# of the formats that Asterisk, FreeSWITCH and what converts their recordings write; any other could be a part of a name
+_FORMATS: Final = (
+    *(b".wav", b".wav49", b".mp3", b".webm", b".ogg", b".oga", b".opus", b".flac", b".m4a", b".mp4", b".aac", b".wma"),
+    *(b".gsm", b".g722", b".g729", b".alaw", b".ulaw", b".sln", b".spx", b".amr", b".raw"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """`digest` (hex) changes with what the manifest says; `failure`: why that cannot be used.
 
-    `is_open`: its line has no end yet, so it may be half of one. `by_stem`: it names the audio without its extension.
+    `is_open`: its line has no end yet, so it may be half of one. `by_stem`: it names the audio without its extension,
+    or with that of another format.
     """
 
     digest: str
@@ -61,6 +67,20 @@ def spellings(name: bytes) -> tuple[bytes, ...]:
     folder, slash, last = name.rpartition(b"/")
     stem, dot, _ = last.rpartition(b".")
     return (name, folder + slash + stem) if dot and stem else (name,)
+
+
+def in_other_formats(name: bytes) -> Iterator[bytes]:
+    """How the audio `name` was called before it was converted, if it was."""
+    stem, dot, _ = name.rpartition(b".")
+    if dot and stem and not stem.endswith(b"/"):
+        for ending in _FORMATS:
+            yield from (stem + ending, stem + ending.upper())
+
+
+def without_format(name: bytes) -> bytes:
+    """`name` without its extension where that is one of a format of audio."""
+    stem, dot, extension = name.rpartition(b".")
+    return stem if dot + extension.lower() in _FORMATS else name
 
 
 def audio_name(written: str, *, match: ManifestMatch) -> bytes | None:
