@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+import sqlite3
+from contextlib import closing
 
 import yaml
 
@@ -85,6 +89,89 @@ def test_mikopbx(site: Site, emulator: EmulatorProcess) -> None:
     site.once()
     (badge,) = site.badges(emulator.store)
     assert badge.fields == sides | {"date": "2026-03-01T09:30:00+03:00", "language": "ru-RU"}
+
+
+CDR_GENERAL = "(id INTEGER PRIMARY KEY, start, answer, src_num, dst_num, recordingfile, UNIQUEID)"
+MONITOR = "/storage/invented/monitor/2026/03/01/09"
+
+
+def exported(calls: list[tuple[str, str, str, str]]) -> str:
+    """What the README's query makes of MikoPBX's table."""
+    found = re.search(r"```sql\n(.*?)```", README, re.DOTALL)
+    assert found
+    written = io.StringIO()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(f"CREATE TABLE cdr_general {CDR_GENERAL}")
+        connection.executemany(
+            "INSERT INTO cdr_general (start, src_num, dst_num, recordingfile) VALUES (?, ?, ?, ?)", calls
+        )
+        rows = connection.execute(found[1])
+        csv.writer(written).writerow([column[0] for column in rows.description])
+        csv.writer(written).writerows(rows)
+    return written.getvalue()
+
+
+def test_mikopbx_with_its_table(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source=shown("MikoPBX's table `cdr_general` knows"))
+    stems = ["mikopbx-1772346600.12_0Fk3uO", "mikopbx-1772346601.13", "transfer_201_5550003_mikopbx-1772346602.14"]
+    for number, name in enumerate(stems):
+        site.drop(f"2026/03/01/09/{name}.mp3", MONO_MP3 * (number + 1), fields=None)
+    site.drop("2026/03/01/09/mikopbx-1772346609.19_0Fk3uO.mp3", MONO_MP3 * 5, fields=None)
+    calls = [
+        ("2026-03-01 09:30:04.250", "5550001", "201", f"{MONITOR}/{stems[0]}.webm"),
+        ("2026-03-01 09:30:01.000", "202", "5550002", f"{MONITOR}/{stems[1]}.mp3"),
+        ("2026-03-01 09:30:02.000", "201", "202", f"{MONITOR}/{stems[2]}.mp3"),
+        ("2026-03-01 09:30:03.000", "5550004", "201", ""),
+    ]
+    (site.folder / "cdr.csv").write_text(exported(calls))
+    site.once()
+    found = {path.rpartition("/")[2][:-4]: fields for path, fields in names(site, emulator).items()}
+    assert {name: (each["operator_id"], each["client_id"], each["date"]) for name, each in found.items()} == {
+        stems[0]: ("201", "5550001", "2026-03-01T09:30:04.250000+03:00"),
+        stems[1]: ("202", "5550002", "2026-03-01T09:30:01+03:00"),
+        stems[2]: ("201", "202", "2026-03-01T09:30:02+03:00"),
+    }
+    assert site.row("2026/03/01/09/mikopbx-1772346609.19_0Fk3uO.mp3")["reason"] == "metadata_missing"
+    assert not any(row["reason"] == "audio_missing" for row in site.rows().values())
+
+
+def test_fusionpbx_with_its_export(site: Site, emulator: EmulatorProcess) -> None:
+    site.configure(source=shown("FusionPBX's call detail records, exported as CSV"))
+    ids = [f"0f8fad5b-d9cb-469f-a165-70867728950{digit}" for digit in "cde"]
+    for number, id_ in enumerate(ids):
+        site.drop(f"2026/Mar/01/{id_}.wav", wav(0.1, seed=number), fields=None)
+    columns = ["direction", "extension", "extension_name", "start_stamp", "start_epoch", "caller_id_name"]
+    columns += ["caller_id_number", "destination_number", "record_path", "record_name"]
+    rows = [
+        [
+            "inbound",
+            "201",
+            "First Operator",
+            "01 Mar 2026",
+            "1772346600",
+            name,
+            "5550001",
+            "201",
+            "/invented/01",
+            record,
+        ]
+        for name, record in [("Client One", f"{ids[0]}.wav"), ('Client "Two"', f"{ids[1]}.wav"), ("Client Three", "")]
+    ]
+    lines = [",".join(f'"{cell}"' for cell in row) for row in [columns, *rows]]
+    (site.folder / "cdr.csv").write_text("\n".join([*lines, ""]))
+    site.once(code=1)
+    assert names(site, emulator) == {
+        f"2026/Mar/01/{ids[0]}.wav": {
+            "operator_id": "201",
+            "operator_name": "First Operator",
+            "client_id": "5550001",
+            "client_name": "Client One",
+            "date": "2026-03-01T09:30:00+03:00",
+            "language": "ru-RU",
+        }
+    }
+    assert "quote in the wrong place" in site.row(f"2026/Mar/01/{ids[1]}.wav")["detail"]
+    assert site.row(f"2026/Mar/01/{ids[2]}.wav")["reason"] == "metadata_missing"
 
 
 def test_fusionpbx(site: Site, emulator: EmulatorProcess) -> None:

@@ -131,7 +131,7 @@ class CsvManifest:
     def _add(self, row: list[str], begin: int, end: int) -> None:
         name = self._name(row)
         if name is None:
-            self.unusable += 1
+            self.unusable += self._cell(row) != ""  # a call that was not recorded has a line, too
             return
         place = begin << _START_BITS | end
         first = self._places.setdefault(name, place)
@@ -139,10 +139,13 @@ class CsvManifest:
             self._others.setdefault(name, []).append(place)
 
     def _name(self, row: list[str]) -> bytes | None:
+        written = self._cell(row)
+        return audio_name(written, match=self._settings.match) if written else None
+
+    def _cell(self, row: list[str]) -> str | None:
+        """What stands in the column that names the audio, without spaces around it; None where that is not there."""
         position = self._columns.index(self._settings.audio or "") if self._settings.audio in self._columns else -1
-        if not 0 <= position < len(row):
-            return None
-        return audio_name(row[position], match=self._settings.match)
+        return row[position].strip() if 0 <= position < len(row) else None
 
     def _entry(self, begin: int, end: int, *, by_stem: bool, is_open: bool = False, is_twice: bool = False) -> Entry:
         raw = self._raw(begin, end)
