@@ -8,14 +8,15 @@ from typing import Final
 
 from ingest.recording import Stamp
 
-_CAPACITY_BYTES: Final = 16 << 20
+_FILES_BYTES: Final = 32 << 20
+_NOTES_BYTES: Final = 16 << 20
 
 
 @dataclass(slots=True)
 class Memo:
     """Keys are the caller's; what was used longest ago goes first. At least one entry stays, however heavy."""
 
-    capacity_bytes: int = _CAPACITY_BYTES
+    capacity_bytes: int
     _entries: OrderedDict[tuple[str, bytes], tuple[Stamp, object, int]] = field(default_factory=OrderedDict)
     _weight: int = 0
 
@@ -33,3 +34,11 @@ class Memo:
         self._entries[key] = stamp, value, weight_bytes
         while self._weight > self.capacity_bytes and len(self._entries) > 1:
             self._weight -= self._entries.popitem(last=False)[1][2]
+
+
+@dataclass(frozen=True, slots=True)
+class Memos:
+    """What one thread remembers of a source: whole `files`, and short `notes` about those that did not fit."""
+
+    files: Memo = field(default_factory=lambda: Memo(_FILES_BYTES))
+    notes: Memo = field(default_factory=lambda: Memo(_NOTES_BYTES))

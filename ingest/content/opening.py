@@ -6,12 +6,12 @@ import errno
 import os
 import stat
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
-from ingest.content.memo import Memo
+from ingest.content.memo import Memos
 from ingest.failures import AttemptFailure, RecordingFailure, RecordingIncomplete, SourceUnavailable
 from ingest.recording import Reason
 
@@ -33,6 +33,7 @@ class Listing:
     folder: bytes | None = None
     names: Sequence[bytes] = ()
     folded: frozenset[str] | None = None
+    matching: dict[str, Sequence[bytes]] = field(default_factory=dict)
 
     def another_case(self, name: bytes) -> bool:
         """Whether a name is there that differs from `name` in capitals only, and `name` is not."""
@@ -49,11 +50,11 @@ class Tree:
 
     The root itself may be a link; nothing below it is followed through one. Keeps the descriptor of the folder that
     was used last, so that files of one folder cost one walk; use it as a context manager, for one batch.
-    `listing` may be shared by the batches of one walk, `memo` by all that one thread looks at.
+    `listing` may be shared by the batches of one walk, `memos` by all that one thread looks at.
     """
 
-    def __init__(self, root: bytes, listing: Listing | None = None, memo: Memo | None = None) -> None:
-        self.memo = memo or Memo()
+    def __init__(self, root: bytes, listing: Listing | None = None, memos: Memos | None = None) -> None:
+        self.memos = memos or Memos()
         self._root = root
         self._listing = listing or Listing()
         self._folder: bytes | None = None
@@ -143,8 +144,16 @@ class Tree:
         """
         if self._listing.folder != folder:
             self._listing.names, self._listing.folded = self._listed(folder), None
+            self._listing.matching = {}
             self._listing.folder = folder
         return self._listing.names
+
+    def matching(self, folder: bytes, pattern: str, is_one: Callable[[bytes], bool]) -> Sequence[bytes]:
+        """Those of `names` for which `is_one` holds, asked once for each `pattern`. Raises as `names`."""
+        names = self.names(folder)
+        if pattern not in self._listing.matching:
+            self._listing.matching[pattern] = [name for name in names if is_one(name)]
+        return self._listing.matching[pattern]
 
     def _is_called(self, name: bytes, folder: bytes, parent: int) -> bool:
         """Whether the file that was found as `name` has that name; only in folders that take any case it is asked."""

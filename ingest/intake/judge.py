@@ -22,7 +22,7 @@ from ingest.intake.unique_id import with_unique_id
 from ingest.intake.verdicts import changing, line_without_end, require_pair
 from ingest.method import FACTS
 from ingest.recording import Arrival, Known, Origin, PayloadKind, Reason, Stamp, Status
-from ingest.settings import AudioSettings, SourceSettings
+from ingest.settings import AudioSettings, ManifestMatch, SourceSettings
 
 _HASH_BLOCK_BYTES: Final = 1 << 20
 
@@ -55,8 +55,8 @@ def judge(
             return replace(arrival, status=Status.SKIPPED, reason=Reason.TOO_OLD, detail=detail)
         over = is_given_up(rules, known, look) if given_up is None else given_up
         require_pair(source, look, tree)
-        if look.is_open and not over:
-            raise line_without_end()
+        if look.is_open and not is_given_up(rules, known, look):
+            raise line_without_end()  # also where a person asks for it again: half a value looks like a whole one
         heard = _heard(look, tree)
         arrival = _with_facts(arrival, heard.facts)
         payload, metadata = _contents(source, rules, look, heard, tree, given_up=over)
@@ -83,6 +83,7 @@ def arrival_of(source: SourceSettings, look: Look, known: Known | None, status: 
         status=status,
         metadata_path=look.described_in,
         entry=look.entry_digest,
+        sole=source.metadata.manifest is not None and source.metadata.manifest.match is ManifestMatch.NAME_BELOW,
         audio=look.audio.shape if look.audio else None,
         sidecar=look.sidecar.shape if look.sidecar else None,
         connection_id=source.connection_id,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from ingest.content.memo import Memo
+from ingest.content.memo import Memos
 from ingest.content.metadata import manifest_at, without_format
 from ingest.content.opening import Tree
 from ingest.failures import Failure
@@ -20,6 +20,7 @@ from ingest.settings import AudioSettings, ManifestMatch, SourceSettings
 
 _PAGE: Final = 500
 _ASKED: Final = "asked for absent audio"
+_NAMED: Final = "asked for what it names"
 _NOTE_BYTES: Final = 512
 
 log = logging.getLogger(__name__)
@@ -34,52 +35,86 @@ class Absent:
     paths: Sequence[bytes] = ()
     unusable_lines: int = 0
 
-    def remember(self, asked: Memo) -> None:
+    def remember(self, memos: Memos) -> None:
         """Notes that nothing of it is news, so that it is read again only when the manifest changes."""
-        asked.put((_ASKED, self.manifest), self.stamp, self.unusable_lines, _NOTE_BYTES)
+        memos.notes.put((_ASKED, self.manifest), self.stamp, self.unusable_lines, _NOTE_BYTES)
 
 
-def absent_audio(source: SourceSettings, manifest: bytes, tree: Tree, asked: Memo) -> Absent | None:
-    """What `manifest` names in finished lines and is not there; None where it has gone. Nothing where names
-    alone match below its folder: only a look at every folder could tell; and where `asked` knows all of it.
+class StillNamed:
+    """Tells of recordings that were only named whether they still are; a manifest that did not change is not asked.
 
-    What it names without an extension, or in a format that the source does not send, would have that of the first
-    audio pattern. Raises Failure, SourceUnavailable.
+    `finish` is called once all were asked about.
+    """
+
+    def __init__(self, source: SourceSettings, memos: Memos) -> None:
+        self._source = source
+        self._memos = memos
+        self._stamps: dict[bytes, Stamp | None] = {}
+
+    def holds(self, known: Known, tree: Tree) -> bool:
+        """Raises Failure, SourceUnavailable."""
+        manifest = known.metadata_path
+        if known.audio is not None or known.entry is None or manifest is None:
+            return False
+        if manifest not in self._stamps:
+            status = tree.find(manifest)
+            self._stamps[manifest] = None if status is None else Stamp.of(status)
+        before = self._memos.notes.get((_NAMED, manifest))
+        if before is not None and before[0] == self._stamps[manifest]:
+            return True
+        return look(self._source, known.path, tree).finding is Finding.LONELY_ENTRY
+
+    def finish(self) -> None:
+        """Notes the manifests whose recordings are all still named, or were found not to be."""
+        for manifest, stamp in self._stamps.items():
+            if stamp is not None:
+                self._memos.notes.put((_NAMED, manifest), stamp, None, _NOTE_BYTES)
+
+
+def absent_audio(source: SourceSettings, manifest: bytes, tree: Tree) -> Absent | None:
+    """What `manifest` names in finished lines and is not there; None where it has gone.
+
+    Nothing where names alone match below its folder, as only a look at every folder could tell, and where all of it was
+    known before. What it names without an extension would have that of the first audio pattern. Raises Failure,
+    SourceUnavailable.
     """
     settings, status = source.metadata.manifest, tree.find(manifest)
     if settings is None or status is None:
         return None
     stamp = Stamp.of(status)
-    before = asked.get((_ASKED, manifest))
+    before = tree.memos.notes.get((_ASKED, manifest))
     if before is not None and before[0] == stamp:
         return Absent(manifest, stamp, unusable_lines=cast(int, before[1]))
-    opened = manifest_at(manifest, settings, tree)
+    opened = manifest_at(manifest, source.metadata, tree)
     if opened is None:
         return None
     if settings.match is ManifestMatch.NAME_BELOW:
         return Absent(manifest, stamp, unusable_lines=opened.unusable)
     folder, slash, _ = manifest.rpartition(b"/")
-    beside = frozenset(tree.names(folder))
-    stems = frozenset(name.rpartition(b".")[0] for name in beside)
-    names = [name for name in opened.names() if name not in beside and name not in stems]
+    beside = {name for name in tree.names(folder) if _is_audio(source, folder + slash + name)}
+    stems = {name.rpartition(b".")[0] for name in beside}
+    absent = [name for name in opened.names() if name not in beside]
+    # a line with an extension of our own is about that file and no other
+    names = [name for name in absent if without_format(name) not in stems or _is_audio(source, folder + slash + name)]
     paths = [path for name in names if (path := _audio_path(source, folder + slash + name)) is not None]
     return Absent(manifest, stamp, [path for path in paths if tree.find(path) is None], opened.unusable)
 
 
 def lonely_entries(
-    source: SourceSettings, rules: AudioSettings, absent: Absent, arrivals: Arrivals, tree: Tree, asked: Memo
+    source: SourceSettings, rules: AudioSettings, absent: Absent, arrivals: Arrivals, tree: Tree
 ) -> Iterator[list[Look]]:
-    """Those of `absent` that the state does not know yet, in batches; notes in `asked` where there are none."""
+    """Those of `absent` that the state does not know yet, in batches; remembers where there are none."""
     is_news = False
     for start in range(0, len(absent.paths), _PAGE):
         paths = absent.paths[start : start + _PAGE]
         known = arrivals.known(source.name, paths)
         looks = [_lonely(source, rules, path, known.get(path), tree) for path in paths]
         found = [each for each in looks if each is not None]
-        is_news = is_news or bool(found)
+        # what is neither told nor known may be told once another manifest, or other audio, has changed
+        is_news = is_news or bool(found) or len(known) < len(paths)
         yield found
     if not is_news:
-        absent.remember(asked)
+        absent.remember(tree.memos)
 
 
 def _lonely(source: SourceSettings, rules: AudioSettings, path: bytes, known: Known | None, tree: Tree) -> Look | None:
@@ -95,8 +130,13 @@ def _lonely(source: SourceSettings, rules: AudioSettings, path: bytes, known: Kn
     return found
 
 
+def _is_audio(source: SourceSettings, path: bytes) -> bool:
+    pairing = pairing_of(source)
+    return pairing.is_audio_name(path) and not pairing.is_ignored(path)
+
+
 def _audio_path(source: SourceSettings, path: bytes) -> bytes | None:
     pairing = pairing_of(source)
     if not pairing.is_audio_name(path) and pairing.usual_ending is not None:
         path = without_format(path) + pairing.usual_ending
-    return path if pairing.is_audio_name(path) and not pairing.is_ignored(path) else None
+    return path if _is_audio(source, path) else None

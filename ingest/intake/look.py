@@ -125,10 +125,11 @@ def _look_outside(source: SourceSettings, audio: bytes, metadata: bytes | None, 
         sidecar = None if isinstance(beside, Finding) else Stamp.of(beside)
     else:
         is_lonely = pairing_of(source).needs_sidecar
-    told = described(source, audio, tree)
+    told = described(source, audio, tree) if metadata is None else None  # a file that is named says all
     if is_lonely or (metadata is None and _lacks_entry(source, told)):
         return Look(Finding.LONELY_AUDIO, audio, stamp, described=told)
-    return Look(Finding.PAIR, audio, stamp, metadata, sidecar, described=told)
+    ambiguous = told is not None and _is_shared(pairing_of(source), audio, told, tree)
+    return Look(Finding.PAIR, audio, stamp, metadata, sidecar, ambiguous, described=told)
 
 
 def _looked(source: SourceSettings, pairing: Pairing, path: bytes, tree: Tree) -> Look:
@@ -160,8 +161,7 @@ def _look_at_audio(source: SourceSettings, pairing: Pairing, path: bytes, tree: 
     if _lacks_entry(source, told) or (pairing.needs_sidecar and claimed is None):
         return Look(Finding.LONELY_AUDIO, path, stamp, metadata_path, sidecar, described=told)
     ambiguous = metadata_path is not None and _is_ambiguous(pairing, path, metadata_path, tree)
-    if told is not None and told.entry is not None and told.entry.by_stem:
-        ambiguous = ambiguous or _shares_stem(pairing, path, tree)
+    ambiguous = ambiguous or (told is not None and _is_shared(pairing, path, told, tree))
     return Look(Finding.PAIR, path, stamp, metadata_path, sidecar, ambiguous, described=told)
 
 
@@ -170,7 +170,7 @@ def _look_at_entry(source: SourceSettings, pairing: Pairing, audio: bytes, tree:
     told = described(source, audio, tree)
     if told is None or told.entry is None or told.entry.is_open or told.entry.failure is not None:
         return Look(Finding.GONE, audio)
-    if told.entry.by_stem and _shares_stem(pairing, audio, tree):
+    if _is_shared(pairing, audio, told, tree):
         return Look(Finding.GONE, audio)
     return Look(Finding.LONELY_ENTRY, audio, described=told)
 
@@ -191,8 +191,10 @@ def _look_at_sidecar(source: SourceSettings, pairing: Pairing, path: bytes, tree
     return Look(Finding.LONELY_SIDECAR, path, metadata_path=path, sidecar=Stamp.of(found))
 
 
-def _shares_stem(pairing: Pairing, audio: bytes, tree: Tree) -> bool:
-    """Whether other audio is there that differs in its extension alone."""
+def _is_shared(pairing: Pairing, audio: bytes, told: Described, tree: Tree) -> bool:
+    """Whether the entry does not name this extension, and there is other audio that differs in its extension alone."""
+    if told.entry is None or not told.entry.by_stem:
+        return False
     folder, slash, name = audio.rpartition(b"/")
     core = name.rpartition(b".")[0] + b"."
     return any(

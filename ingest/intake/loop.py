@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ingest.content.memo import Memo
+from ingest.content.memo import Memos
 from ingest.content.opening import root_identity
 from ingest.failures import SourceUnavailable, StateUnusable
 from ingest.intake.arrivals import Arrivals
+from ingest.intake.look import Finding, Look
 from ingest.intake.observer import Hints, Observer
 from ingest.intake.presence import Presence
 from ingest.intake.scanner import Tally, candidates, gone
@@ -43,9 +44,8 @@ class SourceIntake:
         self._root = os.fsencode(source.path)
         self._hints = Hints()
         self._observer = Observer(self._root, self._hints)
-        self._memo = Memo()
-        self._asked = Memo()
-        self._settling = Settling(source, rules, arrivals, time.monotonic, window, self._memo)
+        self._memos = Memos()
+        self._settling = Settling(source, rules, arrivals, time.monotonic, window, self._memos)
         self._presence = Presence(source)
         self._watched: tuple[int, int] | None = None
         self._observer_retry = 0
@@ -163,12 +163,11 @@ class SourceIntake:
         tally = Tally()
         try:
             root = root_identity(self._root)
-            for batch in candidates(self._source, self._rules, self._arrivals, tally, self._memo, self._asked):
+            for batch in candidates(self._source, self._rules, self._arrivals, tally, self._memos):
                 for found in batch:
-                    self._make_room(stop, final=final)
+                    self._take_in(found, stop, final=final)
                     if stop.is_set():
                         return
-                    self._settling.offer(found, by_scan=True)
                 if stop.is_set():
                     return
                 if not final:
@@ -176,7 +175,7 @@ class SourceIntake:
                 self._settling.tick(final=final)
             self._settling.flush()
             self._presence.confirm(root[0], tally, lambda: self._arrivals.expects(self._source.name))
-            for page in gone(self._source, self._arrivals, root, self._memo):
+            for page in gone(self._source, self._arrivals, root, self._memos):
                 self._arrivals.add(page)
             if not final:
                 self._settling.report_restless()
@@ -187,6 +186,15 @@ class SourceIntake:
             self._is_away = False
             log.info("source_back: source=%s", self._source.name)
         self._arrivals.seen(self._source.name, available=True, detail=tally.detail, unmatched=tally.unmatched)
+
+    def _take_in(self, found: Look, stop: threading.Event, *, final: bool) -> None:
+        """Hands what a walk found to settling, unless `stop` is set."""
+        if found.finding is Finding.LONELY_ENTRY:
+            self._settling.tell(found)
+            return
+        self._make_room(stop, final=final)
+        if not stop.is_set():
+            self._settling.offer(found, by_scan=True)
 
     def _make_room(self, stop: threading.Event, *, final: bool) -> None:
         """A full window makes the walk wait, until files settle or show that they go on changing."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from ingest.content.memo import Memo
+from ingest.content.memo import Memos
 from ingest.content.opening import Listing, Tree, root_identity
 from ingest.failures import AttemptFailure, Failure, RecordingFailure, RecordingIncomplete, SourceUnavailable
 from ingest.intake.arrivals import Arrivals
-from ingest.intake.lonely import Absent, absent_audio, lonely_entries
+from ingest.intake.lonely import Absent, StillNamed, absent_audio, lonely_entries
 from ingest.intake.look import Finding, Look, has_audio, look
 from ingest.intake.pairing import Pairing, pairing_of
 from ingest.intake.recognition import audio_decides, unchanged
@@ -49,7 +49,9 @@ class Tally:
             told += [f"{self.unreadable} folders or files in the source could not be read."]
             told += ["Give the service's user the right to read and enter them."]
         if self.unusable_lines:
-            told += [f"{self.unusable_lines} lines of manifests name no file in or below their folder."]
+            told += [
+                f"{self.unusable_lines} lines of manifests cannot be used, or name no file in their folder or below."
+            ]
             told += ["Correct them, or set `match: name` if they hold a recorder's own folders."]
         return " ".join(told) or None
 
@@ -71,11 +73,11 @@ class Name:
 
 
 def candidates(
-    source: SourceSettings, rules: AudioSettings, arrivals: Arrivals, tally: Tally, memo: Memo, asked: Memo
+    source: SourceSettings, rules: AudioSettings, arrivals: Arrivals, tally: Tally, memos: Memos
 ) -> Iterator[list[Look]]:
     """What the state does not know yet, or knows differently, in batches (an empty one is a sign of life).
 
-    `memo` has the manifests that were read last, `asked` those of which all lines are known; the caller keeps both.
+    `memos` have the manifests that were read last, and which of them are known line by line; the caller keeps them.
     Raises SourceUnavailable where the source's folder is away.
     """
     listing = Listing()  # of the whole walk: a folder of 100,000 files is listed once and not for every batch
@@ -83,14 +85,14 @@ def candidates(
         manifests = [name.path for name in names if name.part is Part.MANIFEST]
         halves = [name for name in names if name.part is not Part.MANIFEST]
         known = arrivals.known(source.name, [name.path for name in halves])
-        with Tree(os.fsencode(source.path), listing, memo) as tree:
+        with Tree(os.fsencode(source.path), listing, memos) as tree:
             looks = [_candidate(source, rules, name, known.get(name.path), tree, tally) for name in halves]
         yield [found for found in looks if found is not None]
         for manifest in manifests:
-            with Tree(os.fsencode(source.path), memo=memo) as tree:
-                absent = _absent(source, manifest, tree, tally, asked)
+            with Tree(os.fsencode(source.path), memos=memos) as tree:
+                absent = _absent(source, manifest, tree, tally)
                 if absent is not None:
-                    yield from lonely_entries(source, rules, absent, arrivals, tree, asked)
+                    yield from lonely_entries(source, rules, absent, arrivals, tree)
 
 
 def walk(source: SourceSettings, tally: Tally) -> Iterator[list[Name]]:
@@ -112,20 +114,23 @@ def walk(source: SourceSettings, tally: Tally) -> Iterator[list[Name]]:
 
 
 def gone(
-    source: SourceSettings, arrivals: Arrivals, root: tuple[int, int], memo: Memo | None = None
+    source: SourceSettings, arrivals: Arrivals, root: tuple[int, int], memos: Memos | None = None
 ) -> Iterator[list[Arrival]]:
     """The incomplete recordings whose files have gone, page by page.
 
     `root` is the folder's identity when the walk began: in another folder, absent means nothing.
     """
     path = os.fsencode(source.path)
+    memos = memos or Memos()
+    named = StillNamed(source, memos)
     for page in arrivals.suspects(source.name):
-        with Tree(path, memo=memo) as tree:
-            missing = [arrival for known in page if (arrival := _missing(source, known, tree))]
+        with Tree(path, memos=memos) as tree:
+            missing = [arrival for known in page if (arrival := _missing(source, known, tree, named))]
         if root_identity(path) != root:
             return
         if missing:
             yield missing
+    named.finish()
 
 
 def _names(
@@ -203,9 +208,9 @@ def _candidate(
     return found
 
 
-def _absent(source: SourceSettings, manifest: bytes, tree: Tree, tally: Tally, asked: Memo) -> Absent | None:
+def _absent(source: SourceSettings, manifest: bytes, tree: Tree, tally: Tally) -> Absent | None:
     try:
-        absent = absent_audio(source, manifest, tree, asked)
+        absent = absent_audio(source, manifest, tree)
     except Failure as failure:
         log.warning("source %s: a manifest could not be looked at (%s)", source.name, failure.reason)
         tally.unreadable += 1
@@ -214,22 +219,14 @@ def _absent(source: SourceSettings, manifest: bytes, tree: Tree, tally: Tally, a
     return absent
 
 
-def _is_there(source: SourceSettings, known: Known, tree: Tree) -> bool:
-    """Whether the file of a recording is there, or where its audio never was the line that names it."""
-    if tree.find(known.path) is not None:
-        return True
-    is_entry = known.audio is None and known.entry is not None
-    return is_entry and look(source, known.path, tree).finding is Finding.LONELY_ENTRY
-
-
 def _stamp(path: bytes, tree: Tree) -> Stamp | None:
     status = tree.find(path)
     return None if status is None else Stamp.of(status)
 
 
-def _missing(source: SourceSettings, known: Known, tree: Tree) -> Arrival | None:
+def _missing(source: SourceSettings, known: Known, tree: Tree, named: StillNamed) -> Arrival | None:
     with suppress(Failure):
-        if not _is_there(source, known, tree):
+        if tree.find(known.path) is None and not named.holds(known, tree):
             return Arrival(
                 source=source.name,
                 path=known.path,

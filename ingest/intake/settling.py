@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from ingest.content.audio import inspect, payload_kind
-from ingest.content.memo import Memo
+from ingest.content.memo import Memos
 from ingest.content.opening import Tree
 from ingest.content.reserve import ends_reserved
 from ingest.failures import AttemptFailure, Failure, RecordingIncomplete, SourceUnavailable
@@ -60,7 +60,7 @@ class Settling:
         arrivals: Arrivals,
         clock: Callable[[], float],
         capacity: int = WINDOW,
-        memo: Memo | None = None,
+        memos: Memos | None = None,
     ) -> None:
         self._source = source
         self._rules = rules
@@ -69,7 +69,7 @@ class Settling:
         self._root = os.fsencode(source.path)
         self._window = Window(source.settle_seconds, capacity)
         self._patient = Window(source.settle_seconds * PATIENCE, capacity)
-        self._memo = memo or Memo()
+        self._memos = memos or Memos()
         self._settled: list[_Quiet] = []
 
     @property
@@ -90,6 +90,12 @@ class Settling:
             self._settled.append(_Quiet(found, settled.by_scan, patient=False))
             if len(self._settled) >= BATCH:
                 self.flush()
+
+    def tell(self, found: Look) -> None:
+        """Takes in what is lacking its audio: that is told at once, and nothing is sent that could be half."""
+        self._settled.append(_Quiet(found, by_scan=True, patient=False))
+        if len(self._settled) >= BATCH:
+            self.flush()
 
     def hint(self, paths: Sequence[bytes]) -> bool:
         """Looks at `paths` that an event named. True where only a scan can tell more.
@@ -179,7 +185,7 @@ class Settling:
         return found
 
     def _tree(self) -> Tree:
-        return Tree(self._root, memo=self._memo)
+        return Tree(self._root, memos=self._memos)
 
     def _look(self, path: bytes, tree: Tree) -> Look | None:
         try:

@@ -75,7 +75,4 @@ def _what_is_missing(source: SourceSettings, look: Look) -> tuple[str, str]:
         return "There is no metadata file for the audio.", f"Put it there; it is paired then.{mend}"
     if look.described is None:
         return "There is no manifest beside the audio, nor in a folder above it.", "Put it there; it is paired then."
-    sentence = "No line of the manifest names this audio."
-    if look.described.unfinished:
-        return f"{sentence} {look.described.unfinished}", "Close the quote; it is looked at again then."
-    return sentence, "Add its line; it is paired then."
+    return "No line of the manifest names this audio.", "Add its line; it is paired then."

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from ingest.recording import Arrival, Disposal, Known, Reason, Status
-from ingest.state import clock, transitions
+from ingest.state import clock, entries, transitions
 from ingest.state.releases import release
 from ingest.state.remembered import SOURCE_ID, remembered
 from ingest.state.restoration import held_if_in_doubt, restored_at
@@ -74,6 +74,7 @@ class _Batch:
         self._next_id = (connection.execute(_NEWEST_ID).scalar() or 0) + 1
         self._made: dict[int, dict[str, Any]] = {}
         self._paired: set[tuple[str, bytes]] = set()
+        self._of_entries: dict[tuple[str, bytes | None, str | None], bytes] = {}
         self._history: list[dict[str, Any]] = []
 
     def take(self, arrival: Arrival) -> bool:
@@ -83,11 +84,25 @@ class _Batch:
         if before is None and _is_lonely_sidecar(arrival) and self._is_in_a_pair(arrival):
             return False
         arrival = held_if_in_doubt(self._connection, self._restored_at, arrival, before)
+        if arrival.entry is not None and arrival.audio is not None:
+            arrival = self._with_its_entry(arrival)
         taken = self._take(before, arrival)
         if taken and arrival.metadata_path is not None and arrival.audio is not None and not _is_gone(arrival):
             self._retire_lonely_sidecar(arrival)
             self._paired.add((arrival.source, arrival.metadata_path))
         return taken
+
+    def _with_its_entry(self, arrival: Arrival) -> Arrival:
+        """`arrival`, without the rows that only stood for its entry; ambiguous where other audio has that, too."""
+        source_id = self._source_ids[arrival.source]
+        for path in entries.retire_named(self._connection, source_id, arrival):
+            self._newest.pop((arrival.source, path), None)
+        key = (arrival.source, arrival.metadata_path, arrival.entry)
+        first = self._of_entries.setdefault(key, arrival.path)
+        is_shared = first != arrival.path and arrival.sole and arrival.status is Status.PENDING
+        if is_shared or entries.is_claimed(self._connection, source_id, arrival):
+            return entries.ambiguous(arrival)
+        return arrival
 
     def write(self) -> None:
         if self._made:

@@ -128,6 +128,7 @@ def _partial(name: str, table: Table, where: str, *columns: str, unique: bool = 
 _partial("ix_recording_pending", recording, "status = 'pending'", "next_attempt_at", "id")
 _partial("ix_recording_sending", recording, "status = 'sending'", "id")
 _partial("ix_recording_incomplete", recording, "status = 'incomplete'", "source_id", "id")
+_partial("ix_recording_entry", recording, "metadata_entry IS NOT NULL", "source_id", "metadata_entry")
 _partial("ix_recording_disposal", recording, "disposal_at IS NOT NULL", "disposal_at")
 _partial("ix_recording_fingerprint", recording, "fingerprint IS NOT NULL", "fingerprint", "id")
 _partial("ix_recording_duplicate_of", recording, "duplicate_of IS NOT NULL", "duplicate_of")

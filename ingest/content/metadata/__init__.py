@@ -1,8 +1,8 @@
 """What goes with a recording: the fields that its connection wants."""
 
-from ingest.content.metadata.entries import Entry, in_other_formats, joined, without_format
+from ingest.content.metadata.entries import Entry, agreeing, ways_to_name, without_format
 from ingest.content.metadata.fields import MAX_ENTRIES, Given, Metadata, read_metadata
-from ingest.content.metadata.manifest import given_by, manifest_at
+from ingest.content.metadata.manifest import entry_at, given_by, manifest_at
 from ingest.content.metadata.sidecar import read_sidecar
 
 __all__ = [
@@ -10,11 +10,12 @@ __all__ = [
     "Entry",
     "Given",
     "Metadata",
+    "agreeing",
+    "entry_at",
     "given_by",
-    "in_other_formats",
-    "joined",
     "manifest_at",
     "read_metadata",
     "read_sidecar",
+    "ways_to_name",
     "without_format",
 ]

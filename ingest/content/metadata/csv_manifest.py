@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from ingest.content.metadata.entries import Entry, audio_name, broken, digest_of, nothing_usable, spellings
+from ingest.content.metadata.entries import Entry, agreeing, audio_name, broken, digest_of, nothing_usable
 from ingest.content.metadata.faults import Broken, named
 from ingest.recording import Fault, Reason
 from ingest.settings import ManifestSettings
 
 TAB: Final = "tab"
 """The word for a separator that cannot be seen."""
-_MOST_OPEN_BYTES: Final = 64 * 1024  # what is longer is no value, but a quote that nobody closes
+MAX_BYTES: Final = 16 << 20
+MAX_LINES: Final = 250_000
+_MAX_LINE_BYTES: Final = 64 * 1024
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_LINE_BYTES: Final = 250  # what is kept of a line besides its text, measured
 _START_BITS: Final = 32
 
 
 class CsvManifest:
-    """The lines of one table by the audio that they name. A line is finished once it has an end.
+    """The lines of one table by the audio that they name. A line is finished once it has an end, and is read by itself.
 
     Kept as bytes with the place of each line: the table of a day may have 100,000 of them, and is asked for each.
     """
 
-    def __init__(self, settings: ManifestSettings, max_bytes: int) -> None:
+    def __init__(self, settings: ManifestSettings) -> None:
         self._settings = settings
-        self._max_bytes = max_bytes
         self._separator = "\t" if settings.separator == TAB else settings.separator
         self._encoding = settings.encoding
         self._columns = settings.columns
@@ -36,136 +39,152 @@ class CsvManifest:
         self._wrong: Fault | None = None
         self._places: dict[bytes, int] = {}
         self._others: dict[bytes, list[int]] = {}
+        self._unsound: set[bytes] = set()
+        self._lines = 0
         self.unusable = 0
 
     @property
-    def unfinished(self) -> str | None:
-        """What is wrong with its end, where more stands there than the line that is being written."""
-        if self._wrong is not None or b"\n" not in self._text[self._finished :]:
-            return None
-        return f"A quote in line {self._line_at(self._finished)} of it is not closed."
+    def weight_bytes(self) -> int:
+        """As in Manifest."""
+        return 2 * len(self._text) + _LINE_BYTES * self._lines
 
     def take(self, content: bytes) -> bool:
         """As in Manifest."""
         if self._wrong is not None:
             return False
         try:
-            text = self._as_lines(content)
-            if not text.startswith(self._text[: self._finished]):
+            encoding, text = self._as_lines(content)
+            if self._text and (encoding != self._encoding or not text.startswith(self._text[: self._finished])):
                 return False
-            self._text = text
+            self._encoding, self._text = encoding, text
             self._read()
         except Broken as wrong:
             self._wrong = wrong.fault
         return True
 
-    def find(self, name: bytes) -> Entry | None:
+    def find(self, names: Sequence[bytes]) -> Entry | None:
         """As in Manifest."""
         if self._wrong is not None:
             return nothing_usable(self._wrong)
-        for written in spellings(name):
-            place = self._places.get(written)
-            if place is not None:
-                is_twice = written in self._others
-                return self._entry(*_unpacked(place), by_stem=written != name, is_twice=is_twice)
-        if self._finished < len(self._text):
-            begin, end = self._finished, len(self._text)
-            named_last = self._name(_lenient(self._decoded(begin, end), self._separator))
-            if named_last in spellings(name):
-                return self._entry(begin, end, by_stem=named_last != name, is_open=True)
-        return None
+        entry: Entry | None = None
+        for position, name in enumerate(names):
+            if name in self._places:
+                this = self._entry_of(name, by_stem=position > 0)
+                entry = this if entry is None else agreeing(entry, this, self._settings.audio)
+        last = self._last_line()
+        return last if last is not None and self._name(self._cells(*self._tail)[0]) in names else entry
 
     def names(self) -> Iterator[bytes]:
         """As in Manifest."""
-        return iter(self._places)
+        return (name for name in self._places if name not in self._unsound)
 
-    def _as_lines(self, content: bytes) -> bytes:
-        """The text in an encoding whose line ends are single bytes, without its mark. Raises Broken."""
-        if len(content) > self._max_bytes:
-            raise Broken(f"it is larger than {self._max_bytes >> 20} MiB")
+    def all_names(self) -> Collection[bytes] | None:
+        """As in Manifest."""
+        last = self._name(self._cells(*self._tail)[0]) if self._last_line() is not None else None
+        return None if self._wrong is not None else [*self._places, *([last] if last else [])]
+
+    @property
+    def _tail(self) -> tuple[int, int]:
+        return self._finished, len(self._text)
+
+    def _last_line(self) -> Entry | None:
+        """The line that has no end yet."""
+        begin, end = self._tail
+        if not self._columns or not 0 < end - begin <= _MAX_LINE_BYTES:
+            return None
+        return self._entry([(begin, end)], by_stem=False, is_open=True)
+
+    def _entry_of(self, name: bytes, *, by_stem: bool) -> Entry:
+        places = [_unpacked(place) for place in (self._places[name], *self._others.get(name, ()))]
+        return self._entry(places, by_stem=by_stem)
+
+    def _as_lines(self, content: bytes) -> tuple[str, bytes]:
+        """An encoding whose line ends are single bytes, and the text in it without its mark. Raises Broken."""
+        if len(content) > MAX_BYTES:
+            raise Broken(f"it is larger than {MAX_BYTES >> 20} MiB")
         if content.startswith(codecs.BOM_UTF8):
-            self._encoding = "utf-8"
-            return content[len(codecs.BOM_UTF8) :]
+            return "utf-8", content[len(codecs.BOM_UTF8) :]
         encoding = "utf-16" if content.startswith(_UTF_16) else self._settings.encoding
         if "\n".encode(encoding) == b"\n":
-            return content
+            return encoding, content
         try:
             text: str = codecs.getincrementaldecoder(encoding)().decode(content)  # half a character at its end waits
         except UnicodeError:
             raise Broken(f"it is not {encoding} (`manifest.encoding`)") from None
-        self._encoding = "utf-8"
-        return text.encode("utf-8", "surrogatepass")
+        return "utf-8", text.encode("utf-8", "surrogatepass")
 
     def _read(self) -> None:
         """Takes in what stands behind the finished lines. Raises Broken."""
-        lines = _Lines(self._text, self._finished, self._encoding)
-        reader = csv.reader(lines, delimiter=self._separator, strict=True)
-        while True:
-            try:
-                row = next(reader, None)
-                if row is None:
-                    return
-            except csv.Error:
-                if lines.ran_out:  # within a quoted value
-                    if len(self._text) - self._finished > _MOST_OPEN_BYTES:
-                        raise Broken(f"a quote in line {self._line_at(self._finished)} is not closed") from None
-                    return
-                row = _lenient(self._decoded(self._finished, lines.position), self._separator)
-            if not lines.is_ended:
-                return
-            if not self._columns:
-                self._columns = self._header(row)
-            elif row:
-                self._add(row, self._finished, lines.position)
-            self._finished = lines.position
+        while end := self._text.find(b"\n", self._finished) + 1:
+            if not self._text[self._finished : end].isspace():
+                self._take_line(self._finished, end)
+            self._finished = end
 
-    def _header(self, row: list[str]) -> tuple[str, ...]:
-        columns = tuple(column.strip() for column in row)
-        twice = {column: None for column in columns if column and columns.count(column) > 1}
-        if twice:
-            raise Broken("columns that stand in it more than once", twice)
-        if columns and self._settings.audio not in columns:
-            raise Broken(f"its first line has no column {named([self._settings.audio or ''])}, which names the audio")
-        return columns
-
-    def _add(self, row: list[str], begin: int, end: int) -> None:
-        name = self._name(row)
-        if name is None:
-            self.unusable += self._cell(row) != ""  # a call that was not recorded has a line, too
+    def _take_line(self, begin: int, end: int) -> None:
+        self._lines += 1
+        if self._lines > MAX_LINES:
+            raise Broken(f"it has more than {MAX_LINES:,} lines")
+        if end - begin > _MAX_LINE_BYTES:
+            self.unusable += 1
             return
+        cells, wrong = self._cells(begin, end)
+        if not self._columns:
+            self._columns = self._header(cells, wrong)
+            return
+        name = self._name(cells)
+        if name is None:
+            self.unusable += self._cell(cells) != ""  # a call that was not recorded has a line, too
+            return
+        if wrong is not None:
+            self.unusable += 1
+            self._unsound.add(name)
         place = begin << _START_BITS | end
         first = self._places.setdefault(name, place)
         if first != place and self._raw(*_unpacked(first)) != self._raw(begin, end):
             self._others.setdefault(name, []).append(place)
 
-    def _name(self, row: list[str]) -> bytes | None:
-        written = self._cell(row)
+    def _header(self, cells: list[str], wrong: str | None) -> tuple[str, ...]:
+        # first of all, so that no name of a column is told where there are none and the line is a recording's
+        if self._settings.audio not in cells:
+            raise Broken(f"its first line has no column {named([self._settings.audio or ''])}, which names the audio")
+        twice = [column for column, times in Counter(cells).items() if column and times > 1]
+        if twice:
+            raise Broken("columns that stand in it more than once", twice)
+        if wrong is not None:
+            raise Broken(f"its first line {wrong}")
+        return tuple(cells)
+
+    def _cells(self, begin: int, end: int) -> tuple[list[str], str | None]:
+        """The cells of one line without spaces around them, and what is wrong with it."""
+        line = self._raw(begin, end).decode(self._encoding, "surrogateescape")
+        cells, wrong = _split(line, self._separator)
+        if any("\ud800" <= character <= "\udfff" for character in line):
+            wrong = f"is not {self._encoding} (`manifest.encoding`)"
+        elif wrong is None and self._columns and len(cells) != len(self._columns):
+            wrong = f"has {len(cells)} columns, and there are {len(self._columns)}"
+        return cells, wrong
+
+    def _name(self, cells: list[str]) -> bytes | None:
+        written = self._cell(cells)
         return audio_name(written, match=self._settings.match) if written else None
 
-    def _cell(self, row: list[str]) -> str | None:
-        """What stands in the column that names the audio, without spaces around it; None where that is not there."""
-        position = self._columns.index(self._settings.audio or "") if self._settings.audio in self._columns else -1
-        return row[position].strip() if 0 <= position < len(row) else None
+    def _cell(self, cells: list[str]) -> str | None:
+        """What stands in the column that names the audio; None where that is not there."""
+        position = self._columns.index(self._settings.audio or "")
+        return cells[position] if position < len(cells) else None
 
-    def _entry(self, begin: int, end: int, *, by_stem: bool, is_open: bool = False, is_twice: bool = False) -> Entry:
-        raw = self._raw(begin, end)
-        text = self._decoded(begin, end)
-        row = _lenient(text, self._separator)
-        reason, wrong = Reason.METADATA_INVALID, None
-        if is_twice:
-            reason, wrong = Reason.METADATA_AMBIGUOUS, "lines of the manifest that differ name this audio"
-        elif any("\ud800" <= character <= "\udfff" for character in text):
-            wrong = f"its line in the manifest is not {self._encoding} (`manifest.encoding`)"
-        elif not _is_strict(text, self._separator):
-            wrong = "its line in the manifest has a quote in the wrong place"
-        elif len(row) != len(self._columns):
-            wrong = f"its line in the manifest has {len(row)} columns, and there are {len(self._columns)}"
-        others = [self._raw(*_unpacked(place)) for place in self._others.get(self._name(row) or b"", ())]
-        cells = zip(self._columns, map(str.strip, row), strict=False)
+    def _entry(self, places: Sequence[tuple[int, int]], *, by_stem: bool, is_open: bool = False) -> Entry:
+        """What stands at `places`, lines that differ and name the same audio."""
+        cells, wrong = self._cells(*places[0])
+        fault = Fault(Reason.METADATA_INVALID, f"its line in the manifest {wrong}") if wrong else None
+        if len(places) > 1:
+            fault = Fault(Reason.METADATA_AMBIGUOUS, "lines of the manifest that differ name this audio")
+        columns = "\n".join(self._columns).encode("utf-8", "surrogatepass")
+        ends = [b"open"] if is_open else []  # its end alone makes another entry of a line
         return Entry(
-            digest=digest_of("\n".join(self._columns).encode("utf-8", "surrogatepass"), raw, *others),
-            values={column: cell for column, cell in cells if column and cell},
-            failure=broken(Fault(reason, wrong)) if wrong else None,
+            digest=digest_of(columns, *(self._raw(*place) for place in places), *ends),
+            values={key: cell for key, cell in zip(self._columns, cells, strict=False) if key and cell},
+            failure=broken(fault) if fault else None,
             is_open=is_open,
             by_stem=by_stem,
         )
@@ -173,49 +192,21 @@ class CsvManifest:
     def _raw(self, begin: int, end: int) -> bytes:
         return self._text[begin:end].rstrip(b"\r\n")
 
-    def _decoded(self, begin: int, end: int) -> str:
-        return self._text[begin:end].decode(self._encoding, "surrogateescape")
 
-    def _line_at(self, position: int) -> int:
-        return self._text.count(b"\n", 0, position) + 1
-
-
-class _Lines:
-    """The lines of a text from a position on, one after the other, decoded."""
-
-    def __init__(self, text: bytes, position: int, encoding: str) -> None:
-        self._text = text
-        self._encoding = encoding
-        self.position = position
-        self.is_ended = True
-        self.ran_out = False
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        if self.position >= len(self._text):
-            self.ran_out = True
-            raise StopIteration
-        begin = self.position
-        end = self._text.find(b"\n", begin) + 1
-        self.is_ended, self.position = end > 0, end or len(self._text)
-        return self._text[begin : self.position].decode(self._encoding, "surrogateescape")
-
-
-def _lenient(text: str, separator: str) -> list[str]:
-    """The cells of one line, as far as they can be told apart where a quote stands in the wrong place."""
-    try:
-        return next(csv.reader([text], delimiter=separator), [])
-    except csv.Error:
-        return []
-
-
-def _is_strict(text: str, separator: str) -> bool:
-    try:
-        return next(csv.reader([text], delimiter=separator, strict=True), None) is not None
-    except csv.Error:
-        return False
+def _split(line: str, separator: str) -> tuple[list[str], str | None]:
+    """The cells of one line, as far as they can be told apart, and what is wrong with its quotes or line breaks."""
+    wrong = "has half a line break in a value" if "\r" in line else None
+    if '"' not in line:
+        return [cell.strip() for cell in line.split(separator)], wrong
+    line = line.replace("\r", " ")
+    for strict in (True, False):
+        try:
+            cells = next(csv.reader([line], delimiter=separator, strict=strict, skipinitialspace=True), [])
+        except csv.Error:
+            wrong = "has a quote in the wrong place, or one that is not closed in it"
+        else:
+            return [cell.strip() for cell in cells], wrong
+    return [], wrong
 
 
 def _unpacked(place: int) -> tuple[int, int]:

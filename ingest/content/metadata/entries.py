@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final
 
@@ -36,12 +36,21 @@ class Entry:
     by_stem: bool = False
 
 
-def joined(first: Entry, second: Entry) -> Entry:
-    """What two manifests say of one recording: the same, or nothing that could be used."""
-    if (first.values, first.failure, first.is_open) == (second.values, None, second.is_open):
-        return first
-    fault = Fault(Reason.METADATA_AMBIGUOUS, "manifests that differ name this audio")
-    return Entry(digest=digest_of(first.digest.encode(), second.digest.encode()), failure=broken(fault))
+def agreeing(first: Entry, second: Entry, besides: str | None) -> Entry:
+    """What two places in manifests say of one recording: the same, or nothing that could be used.
+
+    `besides`: what names the audio there, which is written differently in different folders.
+    """
+    said = [{key: value for key, value in each.values.items() if key != besides} for each in (first, second)]
+    fault = Fault(Reason.METADATA_AMBIGUOUS, "places in manifests that differ name this audio")
+    failure = first.failure or second.failure or (broken(fault) if said[0] != said[1] else None)
+    return replace(
+        first,
+        digest=digest_of(first.digest.encode(), second.digest.encode()),
+        failure=failure,
+        is_open=first.is_open or second.is_open,
+        by_stem=first.by_stem and second.by_stem,
+    )
 
 
 def digest_of(*parts: bytes) -> str:
@@ -62,19 +71,18 @@ def nothing_usable(fault: Fault) -> Entry:
     return Entry(digest=digest_of(phrase(fault).encode()), failure=broken(fault))
 
 
-def spellings(name: bytes) -> tuple[bytes, ...]:
-    """How a manifest can write the audio `name`: as it is, or without its extension."""
-    folder, slash, last = name.rpartition(b"/")
-    stem, dot, _ = last.rpartition(b".")
-    return (name, folder + slash + stem) if dot and stem else (name,)
+def ways_to_name(name: bytes, is_sent: Callable[[bytes], bool]) -> tuple[bytes, ...]:
+    """How a manifest can write the audio `name`: as it is, without its extension, or as it was called before it was
+    converted.
 
-
-def in_other_formats(name: bytes) -> Iterator[bytes]:
-    """How the audio `name` was called before it was converted, if it was."""
+    Another format counts only if the source does not send it (`is_sent`): else that file may still come itself.
+    """
     stem, dot, _ = name.rpartition(b".")
-    if dot and stem and not stem.endswith(b"/"):
-        for ending in _FORMATS:
-            yield from (stem + ending, stem + ending.upper())
+    if not dot or not stem or stem.endswith(b"/"):
+        return (name,)
+    others = (stem + ending for each in _FORMATS for ending in (each, each.upper()))
+    bare = (stem,) if without_format(stem) == stem else ()
+    return (name, *bare, *(other for other in others if other != name and not is_sent(other)))
 
 
 def without_format(name: bytes) -> bytes:

@@ -125,8 +125,11 @@ def _from_name(found: Found, settings: MetadataSettings) -> _Taken:
 
 def _named(settings: MetadataSettings) -> set[str] | None:
     """The connection's keys that something names; None where the others are sent, too."""
-    if settings.other_keys is OtherKeys.SEND:
-        return None
+    return None if settings.other_keys is OtherKeys.SEND else named_keys(settings)
+
+
+def named_keys(settings: MetadataSettings) -> set[str]:
+    """The connection's keys that a setting names."""
     said = (settings.rename.values(), settings.required, settings.defaults, settings.computed, settings.keys)
     return set[str]().union(*said, *settings.folders.values())
 

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from ingest.content.metadata.entries import Entry, audio_name, broken, digest_of, nothing_usable, spellings
+from ingest.content.metadata.entries import Entry, agreeing, audio_name, digest_of, nothing_usable
 from ingest.content.metadata.faults import Broken
 from ingest.content.metadata.json_sidecar import Object, decoded, unique
 from ingest.content.metadata.nesting import picked
-from ingest.recording import Fault, Reason
+from ingest.recording import Fault
 from ingest.settings import ManifestSettings
 
 MAX_BYTES: Final = 1 << 20
+_TIMES_ITS_BYTES: Final = 32  # what an object takes in memory, measured with those that take most
 
 
 class JsonManifest:
-    """The entries of one document by the audio that they name; what stands around the list holds for all of them."""
+    """The entries of one document by the audio that they name; what stands around the list holds for all of them.
 
-    unfinished: str | None = None
+    `wanted`: the keys that matter, so that a change of others is none; None: all do.
+    """
 
-    def __init__(self, settings: ManifestSettings) -> None:
+    def __init__(self, settings: ManifestSettings, wanted: Collection[str] | None = None) -> None:
         self._settings = settings
+        self._wanted = wanted
         self._wrong: Fault | None = None
         self._shared: dict[str, object] = {}
-        self._entries: dict[bytes, list[Object]] = {}
-        self._of_all: Object | None = None
+        self._entries: dict[bytes, list[dict[str, object]]] = {}
+        self._of_all: dict[str, object] | None = None
         self._is_taken = False
         self.unusable = 0
+        self.weight_bytes = 0
 
     def take(self, content: bytes) -> bool:
         """As in Manifest."""
         if self._is_taken:
             return False
         self._is_taken = True
+        self.weight_bytes = _TIMES_ITS_BYTES * len(content)
         try:
             for entry in self._listed(decoded(content, MAX_BYTES)):
                 self._add(entry)
@@ -42,20 +47,27 @@ class JsonManifest:
             self._wrong = wrong.fault
         return True
 
-    def find(self, name: bytes) -> Entry | None:
+    def find(self, names: Sequence[bytes]) -> Entry | None:
         """As in Manifest."""
         if self._wrong is not None:
             return nothing_usable(self._wrong)
         if self._of_all is not None:
-            return self._entry([self._of_all], by_stem=False)
-        for written in spellings(name):
-            if written in self._entries:
-                return self._entry(self._entries[written], by_stem=written != name)
-        return None
+            return self._entry(self._of_all, by_stem=False)
+        entry: Entry | None = None
+        for position, name in enumerate(names):
+            for values in self._entries.get(name, ()):
+                this = self._entry(values, by_stem=position > 0)
+                is_same = entry is None or this.digest == entry.digest
+                entry = this if is_same or entry is None else agreeing(entry, this, self._settings.audio)
+        return entry
 
     def names(self) -> Iterator[bytes]:
         """As in Manifest."""
         return iter(self._entries)
+
+    def all_names(self) -> Collection[bytes] | None:
+        """As in Manifest."""
+        return None if self._wrong is not None or self._of_all is not None else self._entries.keys()
 
     def _listed(self, document: object) -> list[object]:
         """The entries; sets what is shared by them. Raises Broken."""
@@ -74,28 +86,29 @@ class JsonManifest:
         return document
 
     def _add(self, entry: object) -> None:
-        if not isinstance(entry, Object):
+        """Takes an entry in. Raises Broken where it could be anybody's."""
+        try:
+            own = unique(entry) if isinstance(entry, Object) else None
+        except Broken:  # a key is there twice
+            if self._settings.audio is None:
+                raise
+            own = None
+        if own is None:
             self.unusable += 1
             return
-        values = self._shared | unique(entry)
+        values = self._shared | {key: value for key, value in own.items() if value is not None}
         if self._settings.audio is None:
             if self._of_all is not None:
                 raise Broken("it has more than one entry, and `manifest.audio` does not say which is whose")
-            self._of_all = entry
+            self._of_all = values
+            return
+        written = picked(values, [self._settings.audio]).get(self._settings.audio)
+        name = audio_name(written, match=self._settings.match) if isinstance(written, str) else None
+        if name is None:
+            self.unusable += 1
         else:
-            written = picked(values, [self._settings.audio]).get(self._settings.audio)
-            name = audio_name(written, match=self._settings.match) if isinstance(written, str) else None
-            if name is None:
-                self.unusable += 1
-            else:
-                self._entries.setdefault(name, []).append(entry)
+            self._entries.setdefault(name, []).append(values)
 
-    def _entry(self, found: list[Object], *, by_stem: bool) -> Entry:
-        is_twice = any(other != found[0] for other in found)
-        fault = Fault(Reason.METADATA_AMBIGUOUS, "entries of the manifest that differ name this audio")
-        return Entry(
-            digest=digest_of(json.dumps([self._shared, found], ensure_ascii=True).encode()),
-            values=self._shared | unique(found[0]),
-            failure=broken(fault) if is_twice else None,
-            by_stem=by_stem,
-        )
+    def _entry(self, values: dict[str, object], *, by_stem: bool) -> Entry:
+        kept = values if self._wanted is None else {key: values[key] for key in values if key in self._wanted}
+        return Entry(digest=digest_of(json.dumps(kept).encode()), values=kept, by_stem=by_stem)

@@ -6,12 +6,14 @@ import codecs
 import json
 import os
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from ingest.content.metadata.faults import Broken
 from ingest.content.opening import read_failed
 
 MAX_BYTES: Final = 64 * 1024
+MAX_DEPTH: Final = 64
+"""How many objects and lists may stand within each other: what compares or writes them again goes as deep."""
 
 
 class Number(str):
@@ -56,11 +58,21 @@ def decoded(content: bytes, max_bytes: int) -> object:
     if not text.strip():
         raise Broken("it is empty")
     try:
-        return _DECODER.decode(text)
+        found: object = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise Broken(f"it is not JSON (line {error.lineno}, column {error.colno})") from None
     except RecursionError:
         raise Broken("it is nested too deeply") from None
+    inside = [found]
+    for _ in range(MAX_DEPTH):
+        inside = [each for outer in inside if isinstance(outer, list) for each in _values(outer)]
+        if not inside:
+            return found
+    raise Broken("it is nested too deeply")
+
+
+def _values(outer: list[Any]) -> list[object]:
+    return [value for _, value in outer] if isinstance(outer, Object) else outer
 
 
 def unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:

@@ -5,43 +5,52 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
 
-from ingest.content.metadata.csv_manifest import CsvManifest
-from ingest.content.metadata.entries import Entry
-from ingest.content.metadata.fields import Given
+from ingest.content.metadata.csv_manifest import MAX_BYTES, CsvManifest
+from ingest.content.metadata.entries import Entry, digest_of
+from ingest.content.metadata.fields import Given, named_keys
 from ingest.content.metadata.json_manifest import JsonManifest
 from ingest.content.opening import Tree, read_failed
 from ingest.failures import RecordingFailure, RecordingIncomplete
 from ingest.recording import Origin, Stamp
-from ingest.settings import ManifestSettings, MetadataSettings
+from ingest.settings import MetadataSettings, OtherKeys
 
-MAX_BYTES: Final = 16 << 20
 _BLOCK_BYTES: Final = 1 << 20
-_OVERHEAD_BYTES: Final = 4096  # measured, of one in memory; and so many times the file's own bytes
-_TIMES: Final = 4
+_OVERHEAD_BYTES: Final = 4096  # measured, of a small one in memory
 _KEY: Final = "manifest"
+_NAMES: Final = "names in a manifest"
 # What was written within the same tick of the file system's clock as we read leaves no trace in the stamp; some count
 # whole seconds.
 _TICK_SECONDS: Final = 2.0
 
 
 class Manifest(Protocol):
-    """What a manifest holds now. `unusable`: how many of its lines name no file in or below its folder."""
+    """What a manifest holds now. `unusable`: how many of its lines cannot be used, or name no file in its folder or
+    below.
+    """
 
     unusable: int
 
     @property
-    def unfinished(self) -> str | None:
-        """A sentence about its end, where lines stand there that cannot be told apart yet."""
+    def weight_bytes(self) -> int:
+        """About how much memory it takes."""
 
-    def find(self, name: bytes) -> Entry | None:
-        """What it says of the audio `name`, a path relative to the manifest's folder."""
+    def find(self, names: Sequence[bytes]) -> Entry | None:
+        """What it says of the audio that is called by the first of `names`, and could be called by the others there.
+
+        They are paths relative to the manifest's folder.
+        """
 
     def names(self) -> Iterator[bytes]:
-        """The audio that it names in finished lines, as it is written there: perhaps without its extension."""
+        """The audio that it names in finished lines that can be used, as it is written there."""
+
+    def all_names(self) -> Collection[bytes] | None:
+        """All that `find` could find; None where that cannot be said."""
 
     def take(self, content: bytes) -> bool:
         """Goes on to what the file holds now. False where that does not begin as before: then it is to be read anew."""
@@ -53,13 +62,16 @@ class _Closed:
 
     failure: RecordingFailure | RecordingIncomplete
     unusable: int = field(default=0, init=False)
-    unfinished: str | None = field(default=None, init=False)
+    weight_bytes: int = field(default=0, init=False)
 
-    def find(self, _: bytes) -> Entry | None:
-        return Entry(digest=self.failure.reason.value, failure=self.failure)
+    def find(self, _: Sequence[bytes]) -> Entry | None:
+        return Entry(digest=digest_of(self.failure.reason.value.encode()), failure=self.failure)
 
     def names(self) -> Iterator[bytes]:
         return iter(())
+
+    def all_names(self) -> Collection[bytes] | None:
+        return None
 
     def take(self, _: bytes) -> bool:
         return False
@@ -74,18 +86,32 @@ class _Kept:
     is_sure: bool
 
 
-def manifest_at(path: bytes, settings: ManifestSettings, tree: Tree) -> Manifest | None:
-    """The manifest at `path`; None where there is none.
+def entry_at(path: bytes, names: Sequence[bytes], settings: MetadataSettings, tree: Tree) -> tuple[bool, Entry | None]:
+    """Whether there is a manifest at `path`, and its entry for `names` as in `Manifest.find`.
+
+    One that is known not to have them is not read for that. Raises as `manifest_at`.
+    """
+    known = tree.memos.notes.get((_NAMES, path))
+    if known is not None and tree.memos.files.get((_KEY, path)) is None:
+        status = tree.find(path)
+        if status is not None and Stamp.of(status) == known[0] and not _may_have(cast("array[int]", known[1]), names):
+            return True, None
+    manifest = manifest_at(path, settings, tree)
+    return manifest is not None, manifest.find(names) if manifest is not None else None
+
+
+def manifest_at(path: bytes, settings: MetadataSettings, tree: Tree) -> Manifest | None:
+    """The manifest at `path`; None where there is none, or none is configured.
 
     It is read again only where the file has changed, and once more a while after that. Raises SourceUnavailable,
     AttemptFailure (READ_FAILED).
     """
     try:
         status = tree.find(path)
-        if status is None or stat.S_ISDIR(status.st_mode):
+        if status is None or stat.S_ISDIR(status.st_mode) or settings.manifest is None:
             return None
         stamp = Stamp.of(status)
-        known = tree.memo.get((_KEY, path))
+        known = tree.memos.files.get((_KEY, path))
         kept = None if known is None else cast(_Kept, known[1])
         is_same = known is not None and known[0] == stamp
         if kept is not None and is_same and (kept.is_sure or time.monotonic() - kept.read_at < _TICK_SECONDS):
@@ -101,8 +127,20 @@ def manifest_at(path: bytes, settings: ManifestSettings, tree: Tree) -> Manifest
     manifest = kept.manifest if kept is not None and kept.manifest.take(content) else _new(path, settings, content)
     is_sure = is_same and known is not None and known[0] == stamp
     kept = _Kept(manifest, time.monotonic(), is_sure)
-    tree.memo.put((_KEY, path), stamp, kept, _TIMES * len(content) + _OVERHEAD_BYTES)
+    tree.memos.files.put((_KEY, path), stamp, kept, manifest.weight_bytes + _OVERHEAD_BYTES)
+    if is_sure and (told := manifest.all_names()) is not None:
+        hashes = array("q", sorted(map(hash, told)))
+        tree.memos.notes.put((_NAMES, path), stamp, hashes, _OVERHEAD_BYTES // 8 + hashes.itemsize * len(hashes))
     return manifest
+
+
+def _may_have(hashes: array[int], names: Sequence[bytes]) -> bool:
+    """Whether one of `names` may be among those of `hashes`."""
+    for name in names:
+        position = bisect_left(hashes, hash(name))
+        if position < len(hashes) and hashes[position] == hash(name):
+            return True
+    return False
 
 
 def given_by(entry: Entry, settings: MetadataSettings) -> Given:
@@ -113,11 +151,24 @@ def given_by(entry: Entry, settings: MetadataSettings) -> Given:
     return Given(Origin.MANIFEST, {key: value for key, value in entry.values.items() if key != names_audio})
 
 
-def _new(path: bytes, settings: ManifestSettings, content: bytes) -> Manifest:
-    is_json = path.lower().endswith(b".json")
-    manifest: Manifest = JsonManifest(settings) if is_json else CsvManifest(settings, MAX_BYTES)
+def _new(path: bytes, settings: MetadataSettings, content: bytes) -> Manifest:
+    if settings.manifest is None:
+        raise ValueError("no manifest is configured")
+    manifest: Manifest
+    if path.lower().endswith(b".json"):
+        manifest = JsonManifest(settings.manifest, _wanted(settings))
+    else:
+        manifest = CsvManifest(settings.manifest)
     manifest.take(content)
     return manifest
+
+
+def _wanted(settings: MetadataSettings) -> frozenset[str] | None:
+    """The keys on the outside of an entry that matter; None where all do."""
+    if settings.other_keys is not OtherKeys.DROP:
+        return None
+    leads = {part for path in settings.rename for part in (path, path.partition(".")[0])}
+    return frozenset(leads | named_keys(settings))
 
 
 def _read(descriptor: int) -> tuple[Stamp, bytes]:
