@@ -19,6 +19,7 @@ from ingest.content.opening import Tree
 from ingest.failures import Failure, NotDelivered, SourceUnavailable
 from ingest.intake.judge import judge
 from ingest.intake.look import Finding, Look, look
+from ingest.intake.pairing import pairing_of
 from ingest.recording import Arrival, PayloadKind
 from ingest.service.census import audio_seconds
 from ingest.settings import Settings, SourceSettings
@@ -38,6 +39,7 @@ def show(config: Path | None, as_json: bool, what: str) -> int:
     with store_of(settings) as store:
         where = place(settings, what)
         found = store.views.find(what, source_name=where[0].name if where else None, path=where[1] if where else None)
+        found = [view for view in found if not _is_met_through_a_manifest(settings, view, what)]
         if found:
             _show_known(settings, store, found, as_json=as_json)
             return 0
@@ -62,6 +64,15 @@ def _in_a_source(settings: Settings, what: str) -> tuple[SourceSettings, bytes] 
         except (SourceUnavailable, Failure):
             continue
     return None
+
+
+def _is_met_through_a_manifest(settings: Settings, view: RecordingView, what: str) -> bool:
+    """Whether `what` names the manifest that has no entry for it, and nothing of its own."""
+    name = os.path.basename(what).encode("utf-8", "surrogateescape")
+    path = view.metadata_path
+    if path is None or os.path.basename(path) != name or os.path.basename(view.path) == name:
+        return False
+    return any(each.name == view.source and pairing_of(each).is_manifest_name(path) for each in settings.sources)
 
 
 def _show_known(settings: Settings, store: Store, found: Sequence[RecordingView], *, as_json: bool) -> None:
@@ -145,11 +156,17 @@ def _seconds(source: SourceSettings, seen: Look) -> float | None:
 
 
 def _print_unknown(told: dict[str, Any], path: str, judged: Arrival | None) -> None:
+    if told["finding"] == Finding.MANIFEST.name.lower():
+        print(
+            f"{path} is a manifest of source {told['source']}: what it holds belongs to the recordings that it names."
+        )
+        print("  Name one of those to see what it says of that one.")
+        return
     print(f"{path} in source {told['source']} is not in the state yet. Looked at now: {told['finding']}.")
     if "pattern" in told:
         print(f"  It is ignored by the pattern {told['pattern']}.")
     elif told["finding"] == Finding.UNMATCHED.name.lower():
-        print("  No pattern of the source's `audio` or `metadata.sidecar` knows this name.")
+        print("  No pattern of the source's `audio`, `metadata.sidecar` or `metadata.manifest` knows this name.")
     elif told["finding"] == Finding.GONE.name.lower():
         print("  There is no such file.")
     if judged is not None:

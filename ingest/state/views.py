@@ -38,6 +38,8 @@ _RECORDINGS: Final = (
     .join(source, source.c.id == recording.c.source_id)
     .outerjoin(upload, _ACCEPTED)
 )
+# Where an entry but no file of its own was read, the path is that of a manifest, which thousands may share.
+_HAS_METADATA_FILE: Final = recording.c.metadata_entry.is_(None) | recording.c.metadata_size.is_not(None)
 # The groups of this read every row already: more of what a row holds costs little, a second look costs as much again.
 _AMOUNT: Final = (
     func.count().label("recordings"),
@@ -104,7 +106,8 @@ class Views:
     def find(self, what: str, *, source_name: str | None = None, path: bytes | None = None) -> Sequence[RecordingView]:
         """Those that `what` may mean: id, badge, operation, talk or request id, path or file name; newest last.
 
-        `source_name` and `path` name a file by its place as well, when the caller could tell them.
+        `source_name` and `path` name a file by its place as well, when the caller could tell them. A sidecar names its
+        recording, but a manifest none of those that it describes.
         """
         if what.isascii() and what.isdecimal() and len(what) <= _LONGEST_ID:
             by_id = self.recording(int(what))
@@ -112,7 +115,7 @@ class Views:
                 return [by_id]
         text = what.encode("utf-8", "surrogateescape")
         name = text.rpartition(b"/")[2] == text
-        mentions = [recording.c.path == text, recording.c.metadata_path == text]
+        mentions = [_lies_at(text)]
         if text.isascii():  # as every id is; a name that is not UTF-8 cannot be compared with text at all
             mentions += [
                 upload.c.badge_id == what,
@@ -123,8 +126,7 @@ class Views:
                 recording.c.server_trace_id == what,
             ]
         if path is not None:
-            place = or_(recording.c.path == path, recording.c.metadata_path == path)
-            mentions.append(and_(source.c.name == source_name, place))
+            mentions.append(and_(source.c.name == source_name, _lies_at(path)))
         found = self._read(_RECORDINGS.where(or_(*mentions)).order_by(recording.c.id), {})
         if not found and name:
             found = self._by_name(b"/" + text)
@@ -272,8 +274,11 @@ class Views:
             return [_view(row) for row in connection.execute(statement, parameters).all()]
 
     def _by_name(self, ending: bytes) -> list[RecordingView]:
-        ends = [func.substr(path, -len(ending)) == ending for path in (recording.c.path, recording.c.metadata_path)]
-        return self._read(_RECORDINGS.where(or_(*ends)).order_by(recording.c.id), {})
+        of_audio, of_metadata = (
+            func.substr(path, -len(ending)) == ending for path in (recording.c.path, recording.c.metadata_path)
+        )
+        named = or_(of_audio, and_(of_metadata, _HAS_METADATA_FILE))
+        return self._read(_RECORDINGS.where(named).order_by(recording.c.id), {})
 
     def _by_earlier_attempt(self, what: str) -> list[RecordingView]:
         ids = (
@@ -285,6 +290,10 @@ class Views:
         )
         earlier = select(upload.c.recording_id).where(or_(*(column == what for column in ids)))
         return self._read(_RECORDINGS.where(recording.c.id.in_(earlier)).order_by(recording.c.id), {})
+
+
+def _lies_at(path: bytes) -> ColumnElement[bool]:
+    return or_(recording.c.path == path, and_(recording.c.metadata_path == path, _HAS_METADATA_FILE))
 
 
 def _amount(row: Row[*tuple[Any, ...]]) -> Amount:

@@ -514,6 +514,22 @@ def test_show_tells_what_a_line_gives(site: Site) -> None:
     assert seen["origins"]["operator_id"] == "manifest"
 
 
+def test_p6_show_says_that_a_manifest_is_one_and_judges_none_of_its_recordings(site: Site) -> None:
+    audio(site, 0)
+    audio(site, 7)
+    site.drop("note.txt", b"", fields=None)
+    path = table(site, line(0), line(1))
+    site.once()
+    assert {row["metadata_path"] for row in site.rows().values()} == {"calls.csv"}
+    for what in (path, "calls.csv"):
+        told = site.ingest("show", what).stdout
+        assert told.startswith("calls.csv is a manifest of source floor")
+        assert "Recording " not in told
+        assert site.ingest("show", "--json", what).object["finding"] == "manifest"
+    unmatched = site.ingest("show", site.folder / "note.txt").stdout
+    assert "No pattern of the source's `audio`, `metadata.sidecar` or `metadata.manifest` knows this name." in unmatched
+
+
 def test_p1_every_line_without_audio_is_told_also_of_long_tables(site: Site) -> None:
     path = table(site, *map(line, range(1200)))
     site.once()

@@ -98,6 +98,16 @@ class TestFind:
         (found,) = store.views.find("/srv/call-0001.json", source_name=SOURCE, path=b"call-0001.json")
         assert found.source == SOURCE
 
+    @pytest.mark.parametrize("what", ["2026/calls.csv", "calls.csv", "/srv/2026/calls.csv"])
+    def test_p6_a_manifest_tells_none_of_its_recordings_apart(self, store: Store, instance_id: int, what: str) -> None:
+        store.arrivals.add([pair(b"2026/x.wav", metadata_path=b"2026/calls.csv", sidecar=None, entry="d" * 64)])
+        assert store.views.find(what, source_name=SOURCE, path=b"2026/calls.csv") == []
+
+    def test_p6_a_sidecar_does_so_also_beside_a_manifest(self, store: Store, instance_id: int) -> None:
+        store.arrivals.add([pair(b"2026/x.wav", entry="d" * 64)])
+        for what in ("2026/x.json", "x.json"):
+            assert [row.path for row in store.views.find(what)] == [b"2026/x.wav"]
+
     def test_several_the_newest_last(self, store: Store, instance_id: int) -> None:
         store.arrivals.add([pair(b"a/x.wav"), pair(b"b/x.wav"), pair(b"c/y.wav")])
         assert [row.path for row in store.views.find("x.wav")] == [b"a/x.wav", b"b/x.wav"]
