@@ -7,6 +7,7 @@ from dataclasses import replace
 from ingest.failures import NotDelivered
 from ingest.intake.judge import arrival_of, judge
 from ingest.intake.look import Finding, Look, look, look_outside
+from ingest.intake.pairing import pairing_of
 from ingest.intake.recognition import is_given_up, unchanged_for
 from ingest.intake.settling import PATIENCE
 from ingest.intake.verdicts import open_sizes
@@ -30,7 +31,7 @@ def judged_now(settings: Settings, view: RecordingView, known: Known | None) -> 
     """
     source = source_named(settings, view.source)
     if view.path.startswith(b"/"):
-        seen = look_outside(source, view.path, view.metadata_path)
+        seen = look_outside(source, view.path, _own_metadata(source, view))
     else:
         seen = look(source, view.path)
     if seen.finding is Finding.GONE:
@@ -46,6 +47,12 @@ def judged_now(settings: Settings, view: RecordingView, known: Known | None) -> 
     if over or (known is not None and known.status is Status.PENDING and known.audio == judged.audio):
         return judged  # nothing more will come, or it has been quiet for long enough
     return with_patience(source, judged, known, seen)
+
+
+def _own_metadata(source: SourceSettings, view: RecordingView) -> bytes | None:
+    """The file that describes `view` alone; a manifest is found again beside the audio."""
+    path = view.metadata_path
+    return None if path is None or pairing_of(source).is_manifest_name(path) else path
 
 
 def with_patience(source: SourceSettings, judged: Arrival, known: Known | None, seen: Look) -> Arrival:

@@ -92,6 +92,29 @@ def test_a_file_outside_every_source_goes_to_the_one_that_is_named(
     assert (row["source"], row["metadata_path"]) == ("night", str(metadata))
 
 
+def test_a_file_outside_whose_line_was_corrected_is_judged_by_its_manifest_again(
+    site: Site, emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    manifest = {"name": "calls.csv", "audio": "file"}
+    site.configure(source={"metadata": {"sidecar": [], "manifest": manifest, "required": ["client_id"]}})
+    audio = site.drop("one.wav", wav(0.1, seed=1), fields=None, folder=tmp_path / "elsewhere")
+    site.drop("calls.csv", b"file,client_id\n", fields=None)
+    table = audio.with_name("calls.csv")
+    table.write_text("file,client_id\none.wav,\n")
+    refused = site.ingest("send", audio, code=1)
+    row = site.row(str(audio))
+    assert (row["reason"], row["metadata_path"]) == ("metadata_key_missing", str(table))
+    table.write_text("file,client_id\none.wav,client-0001\n")
+
+    put_back = site.ingest("retry", str(row["id"]))
+    site.once()
+
+    assert "metadata_key_missing" in refused.stderr
+    assert put_back.stdout == f"{row['id']}: pending\n"
+    (badge,) = site.badges(emulator.store)
+    assert badge.fields["client_id"] == "client-0001"
+
+
 def test_what_cannot_be_sent_is_told_with_its_mend(site: Site, emulator: EmulatorProcess) -> None:
     missing = site.ingest("send", site.folder / "nothing.wav", code=2)
     folder = site.ingest("send", site.folder, code=None)
