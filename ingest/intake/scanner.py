@@ -5,19 +5,26 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from ingest.content.memo import Memos
 from ingest.content.opening import Listing, Tree, root_identity
-from ingest.failures import AttemptFailure, Failure, RecordingFailure, RecordingIncomplete, SourceUnavailable
+from ingest.failures import (
+    AttemptFailure,
+    Failure,
+    RecordingFailure,
+    RecordingIncomplete,
+    SourceUnavailable,
+    StateUnusable,
+)
 from ingest.intake.arrivals import Arrivals
 from ingest.intake.lonely import Absent, StillNamed, absent_audio, lonely_entries
 from ingest.intake.look import Finding, Look, has_audio, look
 from ingest.intake.pairing import Pairing, pairing_of
 from ingest.intake.recognition import audio_decides, unchanged
+from ingest.intake.settling import place_of
 from ingest.recording import Arrival, Known, Reason, Stamp, Status
 from ingest.settings import AudioSettings, SourceSettings
 
@@ -199,8 +206,10 @@ def _candidate(
         elif name.part is Part.SIDECAR and has_audio(source, name.path, tree):
             return None
         found = look(source, name.path, tree)
-    except Failure as failure:
-        log.warning("source %s: a file could not be looked at (%s)", source.name, failure.reason)
+    except (SourceUnavailable, StateUnusable):
+        raise
+    except Exception as error:  # noqa: BLE001 -- one bad file never ends the walk
+        _tell(source, "a file", error)
         tally.unreadable += 1
         return None
     if not found.is_candidate or (known is not None and unchanged(rules, known, found)):
@@ -211,8 +220,10 @@ def _candidate(
 def _absent(source: SourceSettings, manifest: bytes, tree: Tree, tally: Tally) -> Absent | None:
     try:
         absent = absent_audio(source, manifest, tree)
-    except Failure as failure:
-        log.warning("source %s: a manifest could not be looked at (%s)", source.name, failure.reason)
+    except (SourceUnavailable, StateUnusable):
+        raise
+    except Exception as error:  # noqa: BLE001 -- one bad manifest never ends the walk
+        _tell(source, "a manifest", error)
         tally.unreadable += 1
         return None
     tally.unusable_lines += absent.unusable_lines if absent is not None else 0
@@ -225,20 +236,33 @@ def _stamp(path: bytes, tree: Tree) -> Stamp | None:
 
 
 def _missing(source: SourceSettings, known: Known, tree: Tree, named: StillNamed) -> Arrival | None:
-    with suppress(Failure):
-        if tree.find(known.path) is None and not named.holds(known, tree):
-            return Arrival(
-                source=source.name,
-                path=known.path,
-                status=Status.INCOMPLETE,
-                reason=Reason.MISSING,
-                detail="The file is no longer there. It is judged again if it comes back.",
-                metadata_path=known.metadata_path,
-                audio=known.audio,
-                sidecar=known.sidecar,
-                entry=known.entry,
-                connection_id=source.connection_id,
-                method=source.method.value,
-                replaces=known,
-            )
-    return None
+    try:
+        if tree.find(known.path) is not None or named.holds(known, tree):
+            return None
+    except (SourceUnavailable, StateUnusable):
+        raise
+    except Exception as error:  # noqa: BLE001 -- one bad file never keeps the others from being missed
+        if not isinstance(error, Failure):
+            _tell(source, "a file", error)
+        return None
+    return Arrival(
+        source=source.name,
+        path=known.path,
+        status=Status.INCOMPLETE,
+        reason=Reason.MISSING,
+        detail="The file is no longer there. It is judged again if it comes back.",
+        metadata_path=known.metadata_path,
+        audio=known.audio,
+        sidecar=known.sidecar,
+        entry=known.entry,
+        connection_id=source.connection_id,
+        method=source.method.value,
+        replaces=known,
+    )
+
+
+def _tell(source: SourceSettings, what: str, error: Exception) -> None:
+    if isinstance(error, Failure):
+        log.warning("source %s: %s could not be looked at (%s)", source.name, what, error.reason)
+    else:
+        log.error("source %s: %s could not be looked at (%s)", source.name, what, place_of(error))

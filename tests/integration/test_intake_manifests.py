@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from dataclasses import replace
+
+import pytest
 
 from ingest.recording import Reason, Status
 from ingest.settings import ManifestSettings, MetadataSettings, Watch
@@ -89,6 +93,44 @@ def test_p1_a_pipe_or_a_folder_in_the_place_of_a_table_keeps_its_audio_waiting(s
     (source.folder / "kept").rename(source.folder / "calls.csv")
     source.once(metadata=METADATA)
     assert source.verdicts() == {b"a.wav": PENDING}
+
+
+def test_p5_a_manifest_that_is_nested_deeply_keeps_no_other_file_waiting(source: Source) -> None:
+    as_json = replace(METADATA, manifest=ManifestSettings(name="recording.json"))
+    nested = '{"a": ' * 500 + '"1"' + "}" * 500
+    source.drop("1-hostile/recording.json", f'{{"n": "1", "x": {nested}}}'.encode())
+    source.drop("2-healthy/recording.json", {"n": "1"})
+    for folder in ("1-hostile", "2-healthy"):
+        source.drop(f"{folder}/a.wav", SOUND)
+    source.once(metadata=as_json)
+    assert source.verdicts()[b"2-healthy/a.wav"] == PENDING
+    assert source.verdicts().get(b"1-hostile/a.wav") != PENDING
+
+
+def test_p5_p7_an_error_that_nobody_expects_ends_no_walk(source: Source, caplog: pytest.LogCaptureFixture) -> None:
+    source.drop("client-0001/a.wav", SOUND)
+    source.drop("healthy/b.wav", SOUND)
+    source.drop("healthy/gone.wav", SOUND)
+    source.drop("client-0001/calls.csv", b"file,n\na.wav,1\nabsent.wav,2\n")
+    source.once(metadata=METADATA)
+    (source.folder / "healthy/b.wav").write_bytes(SOUND + b"0")
+    (source.folder / "healthy/gone.wav").unlink()
+    # one that the check of the configuration would never let through
+    no_encoding = ManifestSettings(name="calls.csv", audio="file", encoding="invented")
+    with caplog.at_level(logging.DEBUG):
+        source.once(metadata=replace(METADATA, manifest=no_encoding))
+    assert source.verdicts() == {
+        b"client-0001/a.wav": PENDING,
+        b"client-0001/absent.wav": AUDIO_MISSING,
+        b"healthy/b.wav": METADATA_MISSING,
+        b"healthy/gone.wav": (Status.INCOMPLETE, Reason.MISSING),
+    }
+    assert source.row(b"healthy/b.wav").size == len(SOUND) + 1
+    assert str(source.view().detail).startswith("2 folders or files in the source could not be read")
+    told = [record.getMessage() for record in caplog.records if "could not be looked at" in record.getMessage()]
+    assert len(told) == 3
+    assert all("(LookupError at " in message for message in told)
+    assert "client-0001" not in caplog.text
 
 
 def test_p1_two_thousand_lines_and_their_audio_in_any_order(source: Source) -> None:
