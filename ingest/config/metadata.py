@@ -15,9 +15,10 @@ from ingest.content.metadata.dates import EPOCH
 from ingest.content.metadata.file_names import compiled
 from ingest.content.metadata.presets import PRESETS
 
-_DIRECTIVES: Final = re.compile(r"%[aAwdbBmyYHIpMSfzZjcxX%]")
-_DATE: Final = re.compile(r"%[dj]")
-_YEAR: Final = re.compile(r"%[yYcx]")
+_DIRECTIVES: Final = re.compile(r"%[aAwdbBmyYHIpMSfzjcxX%]")
+_DATE: Final = frozenset({"%c", "%x"})
+_YEAR: Final = frozenset({"%y", "%Y"})
+_MONTH: Final = frozenset({"%m", "%b", "%B"})
 
 
 def check_dates(draft: Draft, metadata: Location) -> None:
@@ -31,8 +32,11 @@ def check_dates(draft: Draft, metadata: Location) -> None:
     for index in range(draft.length((*metadata, "date_formats"))):
         written = draft.text((*metadata, "date_formats", index))
         if written is not None and written != EPOCH and not _is_format(written):
+            sentence = "is no format of a date with its year."
             mend = f"Write it like %d.%m.%Y %H:%M:%S, or {EPOCH} for seconds since 1970."
-            draft.report((*metadata, "date_formats", index), "is no format of a date with its year.", mend)
+            if "%Z" in written:  # strptime takes UTC and GMT there, and forgets them
+                sentence, mend = "has %Z, which tells no offset.", "Write %z for an offset such as +0300."
+            draft.report((*metadata, "date_formats", index), sentence, mend)
 
 
 def check_file_names(draft: Draft, metadata: Location) -> None:
@@ -110,8 +114,11 @@ def _is_zone(name: str) -> bool:
 
 
 def _is_format(written: str) -> bool:
-    names_day = bool(_YEAR.search(written)) and bool(_DATE.search(written) or "%c" in written or "%x" in written)
-    if not names_day or "%" in _DIRECTIVES.sub("", written):
+    named = set(_DIRECTIVES.findall(written))
+    has_day = "%j" in named or ("%d" in named and bool(named & _MONTH))
+    names_day = bool(named & _DATE) or (has_day and bool(named & _YEAR))
+    is_half_a_clock = ("%I" in named) != ("%p" in named)  # strptime takes each without the other, for a wrong hour
+    if not names_day or is_half_a_clock or "%" in _DIRECTIVES.sub("", written):
         return False
     try:
         datetime.strptime("", written)  # noqa: DTZ007 - only whether it can be read

@@ -119,6 +119,16 @@ def test_a_date_in_no_known_form_is_refused_and_not_named(written: str) -> None:
     assert not written or written == "epoch" or written not in failure.sentence
 
 
+@pytest.mark.parametrize(
+    ("written", "zone"),
+    [("1900-01-01 00:00:00", "Europe/Moscow"), ("2026-03-01 09:30:00 +02:30:17", "UTC")],
+)
+def test_an_offset_with_seconds_fits_no_format(written: str, zone: str) -> None:
+    formats = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S %z")
+    failure = refused({"date": written}, date_formats=formats, time_zone=zone)
+    assert failure.reason is Reason.METADATA_VALUE_INVALID
+
+
 def test_long_values_are_cut_at_a_character() -> None:
     long = {"note": "Ж" * 600}
     assert refused(long).reason is Reason.METADATA_VALUE_INVALID

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -13,12 +13,15 @@ EPOCH: Final = "epoch"
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)", re.ASCII)
 _AS_DOCUMENTED: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{9,10}(\.\d{1,6})?|\d{13}", re.ASCII)
+_MINUTE: Final = timedelta(minutes=1)
+_NONE: Final = timedelta(0)
 
 
 def as_iso(value: str, formats: Sequence[str], time_zone: str | None) -> str | None:
     """`value` as ISO 8601 with a zone, unchanged where it is written as SpeechSense's documentation does it; None where
     no format fits.
 
+    An offset that has seconds, as in the local mean time of 1900, does not fit: ISO 8601 cannot write it.
     `formats` as for strptime, or EPOCH; the first that fits counts. `time_zone` (of the IANA database; None: this
     server's) is that of dates that name none. Of an hour that a clock went through twice the first is meant.
     """
@@ -26,7 +29,7 @@ def as_iso(value: str, formats: Sequence[str], time_zone: str | None) -> str | N
         return value if _AS_DOCUMENTED.fullmatch(value) else datetime.fromisoformat(value).isoformat()
     for written in formats:
         moment = _parsed(value, written, time_zone)
-        if moment is not None:
+        if moment is not None and (moment.utcoffset() or _NONE) % _MINUTE == _NONE:
             return moment.isoformat()
     return None
 
