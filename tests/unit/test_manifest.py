@@ -18,7 +18,7 @@ from ingest.content.metadata.entries import Entry, audio_name
 from ingest.content.metadata.json_manifest import JsonManifest
 from ingest.recording import Stamp
 from ingest.settings import ManifestMatch, ManifestSettings
-from tests.unit.configuration import problems_of, whole
+from tests.unit.configuration import problems_of, settings_of, whole
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other tests run beside
 TABLE = ManifestSettings(name="calls.csv", audio="file")
@@ -178,6 +178,21 @@ def test_p8_what_is_remembered_of_files_is_bounded() -> None:
         ("{name: a.csv, audio: f, encoding: utf-9}", "manifest.encoding", "is no encoding"),
         ("{name: a.csv, audio: f, encoding: rot13}", "manifest.encoding", "is no encoding"),
         ("{name: a.csv, audio: f, encoding: base64}", "manifest.encoding", "is no encoding"),
+        ("{name: a.csv, audio: f, encoding: hz}", "manifest.encoding", "is no encoding"),
+        ("{name: a.csv, audio: f, encoding: iso2022_jp}", "manifest.encoding", "is no encoding"),
+        ("{name: a.csv, audio: f, encoding: utf-7}", "manifest.encoding", "is no encoding"),
+        ("{name: a.csv, audio: f, encoding: idna}", "manifest.encoding", "is no encoding"),
+        ("{name: a.csv, audio: f, encoding: punycode}", "manifest.encoding", "is no encoding"),
+        ("{name: a.csv, audio: f, encoding: unicode_escape}", "manifest.encoding", "is no encoding"),
+        ("{name: a.csv, audio: f, encoding: cp037}", "manifest.encoding", "is no encoding"),
+        ('{name: "*.wav", audio: f}', "manifest.name", "takes names of audio"),
+        ("{name: calls.WAV, audio: f}", "manifest.name", "takes names of audio"),
+        ('{name: "calls-*", audio: f}', "manifest.name", "takes names of audio"),
+        ("{name: .calls.csv, audio: f}", "manifest.name", "`ignore`"),
+        ('{name: "calls-*.tmp", audio: f}', "manifest.name", "`ignore`"),
+        ('{name: a.json, separator: ","}', "manifest.separator", "is for tables alone"),
+        ("{name: a.JSON, encoding: utf-8}", "manifest.encoding", "is for tables alone"),
+        ("{name: a.json, audio: f, columns: [f]}", "manifest.columns", "is for tables alone"),
         ("{name: a.csv, audio: f, colums: [f]}", "manifest.colums", "is not a known key"),
         ("{name: a.csv, audio: f, match: half}", "manifest.match", "must be `path`, `name` or `name_below`"),
     ],
@@ -187,3 +202,22 @@ def test_settings_that_could_never_find_a_recording(tmp_path: Path, manifest: st
     (problem,) = problems_of(tmp_path, text)
     assert problem.key == f"sources.0.metadata.{key}"
     assert words in problem.sentence
+    assert problem.mend
+
+
+@pytest.mark.parametrize(
+    ("manifest", "rest"),
+    [
+        ("{name: calls.csv, audio: f}", 'audio: ["**/*"]'),
+        ('{name: "calls-*.csv", audio: f}', 'audio: ["**/*", "**/*.wav"]'),
+        ("{name: calls.csv, audio: f}", 'ignore: ["*.csv", "**/old.csv", "archive/**"]'),
+        ("{name: recording.json, audio: id, rows: media}", ""),
+        *(
+            (f"{{name: calls.csv, audio: f, encoding: {encoding}}}", "")
+            for encoding in ("utf-8-sig", "cp1251", "koi8-r", "utf-16", "UTF_16LE", "utf-32-be", "gb18030", "shift_jis")
+        ),
+    ],
+)
+def test_settings_that_find_recordings(tmp_path: Path, manifest: str, rest: str) -> None:
+    text = whole(source=f"    metadata: {{manifest: {manifest}}}\n    {rest}\n")
+    assert settings_of(tmp_path, text).sources[0].metadata.manifest is not None
