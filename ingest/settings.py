@@ -206,7 +206,7 @@ class MetadataSettings:
     defaults: dict[str, str] = field(default_factory=lambda: {"language": "ru-RU"})
     file_name: tuple[Annotated[str, MinLen(1)], ...] = ()
     folders: dict[str, dict[str, str]] = field(default_factory=dict)
-    rename: dict[str, str] = field(default_factory=dict)
+    rename: dict[Annotated[str, MinLen(1)], Annotated[str, MinLen(1)]] = field(default_factory=dict)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     computed: dict[str, Computed] = field(default_factory=dict)
     keys: dict[str, KeySettings] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from ingest.config.draft import Draft
 from ingest.config.problems import Location
 from ingest.content.metadata.csv_manifest import TAB
 from ingest.intake.pairing import Pairing
+from ingest.settings import ManifestMatch
 
 _FOR_TABLES: Final = ("separator", "encoding", "columns")
 _IN_WIDE_CHARACTERS: Final = ("utf-16", "utf-32")
@@ -29,6 +30,9 @@ def check_manifest(draft: Draft, metadata: Location) -> None:
         draft.report((*manifest, "name"), "is no file's name.", mend)
         return
     _check_name(draft, metadata[:-1], (*manifest, "name"), name)
+    if "*" in name and draft.text((*manifest, "match")) == ManifestMatch.NAME_BELOW.value:
+        mend = "Write the whole name: one with `*` is looked for beside the audio alone."
+        draft.report((*manifest, "match"), "finds nothing with a `*` in `name`.", mend)
     if not name.lower().endswith(".json"):
         _check_table(draft, manifest)
         return

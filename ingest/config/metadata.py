@@ -8,6 +8,8 @@ import zoneinfo
 from datetime import datetime
 from typing import Final
 
+import regex
+
 from ingest import patterns
 from ingest.config.draft import Draft
 from ingest.config.problems import Location
@@ -77,7 +79,7 @@ def check_folders(draft: Draft, metadata: Location) -> None:
     """Adds a problem for each pattern of `folders` that could not match a folder."""
     folders = draft.given((*metadata, "folders"))
     for pattern in folders if isinstance(folders, dict) else ():
-        if not pattern or pattern.startswith("/") or pattern.endswith("/"):
+        if not pattern or pattern.startswith("/") or pattern.endswith("/") or ".." in pattern.split("/"):
             sentence = "must be a pattern for folders relative to the source's own."
         elif not _is_path_pattern(pattern):
             sentence = "has a set in [brackets] that cannot be read."
@@ -91,8 +93,9 @@ def _wrong_pattern(pattern: str) -> str | None:
     if pattern in PRESETS:
         return None
     try:
+        regex.compile(pattern)  # by itself, so that the position in the message is that in the pattern
         groups = compiled(pattern).groupindex
-    except (re.error, RecursionError, OverflowError) as error:
+    except (regex.error, RecursionError, OverflowError) as error:
         return f"is no pattern: {error}."
     return None if groups else "has no named group, so it finds nothing."
 

@@ -10,11 +10,12 @@ from typing import Final, cast
 from ingest.content.memo import Memos
 from ingest.content.metadata import manifest_at, without_format
 from ingest.content.opening import Tree
-from ingest.failures import Failure
+from ingest.failures import Failure, SourceUnavailable, StateUnusable
 from ingest.intake.arrivals import Arrivals
 from ingest.intake.look import Finding, Look, look
 from ingest.intake.pairing import pairing_of
 from ingest.intake.recognition import unchanged
+from ingest.intake.settling import place_of
 from ingest.recording import Known, Stamp
 from ingest.settings import AudioSettings, ManifestMatch, SourceSettings
 
@@ -122,8 +123,11 @@ def _lonely(source: SourceSettings, rules: AudioSettings, path: bytes, known: Kn
         return None  # it was there, and what became of it is known
     try:
         found = look(source, path, tree)
-    except Failure as failure:
-        log.warning("source %s: a manifest could not be looked at (%s)", source.name, failure.reason)
+    except (SourceUnavailable, StateUnusable):
+        raise
+    except Exception as error:  # noqa: BLE001 -- one line never ends the walk
+        kind = error.reason if isinstance(error, Failure) else place_of(error)
+        log.warning("source %s: a line of a manifest could not be looked at (%s)", source.name, kind)
         return None
     if found.finding is not Finding.LONELY_ENTRY or (known is not None and unchanged(rules, known, found)):
         return None

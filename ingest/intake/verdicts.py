@@ -7,7 +7,7 @@ from ingest.failures import RecordingFailure, RecordingIncomplete
 from ingest.intake.look import Finding, Look
 from ingest.intake.pairing import pairing_of
 from ingest.recording import Reason
-from ingest.settings import SourceSettings
+from ingest.settings import ManifestMatch, SourceSettings
 
 
 def changing() -> RecordingIncomplete:
@@ -73,6 +73,11 @@ def _what_is_missing(source: SourceSettings, look: Look) -> tuple[str, str]:
     if look.metadata_path is None and pairing_of(source).needs_sidecar:
         mend = " Where the manifest says all, set `sidecar: []`." if source.metadata.manifest else ""
         return "There is no metadata file for the audio.", f"Put it there; it is paired then.{mend}"
-    if look.described is None:
-        return "There is no manifest beside the audio, nor in a folder above it.", "Put it there; it is paired then."
-    return "No line of the manifest names this audio.", "Add its line; it is paired then."
+    manifest = source.metadata.manifest
+    if look.described is not None or manifest is None:
+        mend = "Add its line, or spell the name there as that of the file; it is paired then."
+        return "No line of the manifest names this audio.", mend
+    if manifest.match is ManifestMatch.NAME or "*" in manifest.name:
+        mend = "Put it there; in folders above it is not looked for with `match: name` or a `*` in its name."
+        return "There is no manifest beside the audio.", mend
+    return "There is no manifest beside the audio, nor in a folder above it.", "Put it there; it is paired then."

@@ -35,6 +35,7 @@ EXPECTS: Final = (
     select(recording.c.id)
     .where(
         recording.c.source_id == bindparam("source_id"),
+        or_(recording.c.path < b"/", recording.c.path >= b"0"),  # those from outside say nothing of its folder
         or_(
             recording.c.status.in_([Status.PENDING.value, Status.SENDING.value]),
             and_(recording.c.status == Status.INCOMPLETE.value, recording.c.reason != Reason.MISSING.value),

@@ -629,3 +629,21 @@ def test_p1_json_around_the_entries_that_does_not_matter_may_change_all_the_time
     with site.running() as service:
         service.until(rewritten)
     assert [badge.fields["operator_id"] for badge in site.badges(emulator.store)] == ["201"]
+
+
+def test_an_extension_in_other_capitals_is_the_same(site: Site, emulator: EmulatorProcess) -> None:
+    audio(site, 0)
+    table(site, line(0, "call-0.WAV"))
+    site.once()
+    assert arrived(site, emulator) == {"call-0.wav": expected(0)}
+    site.drop("call-0.WAV", wav(0.1, seed=3), fields=None)
+    site.once(code=None)
+    assert len(site.badges(emulator.store)) <= 2
+
+
+def test_p6_a_manifest_in_a_folder_above_is_not_looked_for_by_names_alone(site: Site) -> None:
+    site.configure(source={"metadata": TABLE | {"manifest": {**TABLE["manifest"], "match": "name"}}})
+    table(site, line(0))
+    audio(site, 0, "below")
+    site.once()
+    assert "in folders above it is not looked for with `match: name`" in site.row("below/call-0.wav")["detail"]

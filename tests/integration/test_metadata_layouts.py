@@ -374,3 +374,17 @@ def test_a_json_file_for_each_folder(site: Site, emulator: EmulatorProcess) -> N
         "date": "2026-03-01T09:30:01+03:00",
         "language": "ru-RU",
     }
+
+
+def test_p5_a_pattern_that_never_ends_on_a_name_stops_nothing(site: Site, emulator: EmulatorProcess) -> None:
+    pattern = r"(?P<operator_id>(?:(?:a|aa)(?=a|$))+)b"
+    site.configure(
+        source={"metadata": {"sidecar": [], "file_name": [pattern, r"(?P<operator_id>\d+)"], "required": []}}
+    )
+    site.drop("a" * 200 + ".wav", wav(0.1, seed=1), fields=None)
+    site.drop("201.wav", wav(0.1, seed=2), fields=None)
+    site.once(code=1)
+    assert names(site, emulator) == {"201.wav": {"operator_id": "201", "language": "ru-RU"}}
+    refused = site.row("a" * 200 + ".wav")
+    assert (refused["status"], refused["reason"]) == ("failed", "metadata_invalid")
+    assert "takes too long" in refused["detail"]

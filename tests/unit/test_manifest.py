@@ -194,6 +194,7 @@ def test_p8_what_is_remembered_of_files_is_bounded() -> None:
         ("{name: a.JSON, encoding: utf-8}", "manifest.encoding", "is for tables alone"),
         ("{name: a.json, audio: f, columns: [f]}", "manifest.columns", "is for tables alone"),
         ("{name: a.csv, audio: f, colums: [f]}", "manifest.colums", "is not a known key"),
+        ('{name: "a-*.csv", audio: f, match: name_below}', "manifest.match", "finds nothing with a `*`"),
         ("{name: a.csv, audio: f, match: half}", "manifest.match", "must be `path`, `name` or `name_below`"),
     ],
 )

@@ -18,7 +18,7 @@ from ingest.settings import LongValues, MetadataSettings, OtherKeys
 WHOLE = {"operator_id": "201", "date": "2026-03-01T09:30:00Z"}
 MISSING = "required keys that are missing"
 NO_DATE = "keys whose value is not a date of ISO 8601 with a time zone (2026-03-01T09:30:00Z, +03:00 allowed)"
-NESTED = "keys whose value is a list or an object"
+NESTED = "keys whose value is a list or an object (paths in `rename` lead into it)"
 
 
 def refused(given: Mapping[str, object] | str, path: bytes = b"", **changes: Any) -> RecordingFailure:
@@ -73,7 +73,8 @@ def test_what_is_wrong_with_which_keys(
 def test_the_sentence_is_made_of_the_faults() -> None:
     failure = refused({"a": [], "b": {}}, required=tuple(f"key-{number:02}" for number in range(12)))
     assert failure.sentence == (
-        "The metadata cannot be sent: keys whose value is a list or an object: “a”, “b”; "
+        "The metadata cannot be sent: keys whose value is a list or an object (paths in `rename` lead into it): "
+        "“a”, “b”; "
         "required keys that are missing: “key-00”, “key-01”, “key-02”, “key-03”, “key-04”, “key-05”, “key-06”, "
         "“key-07”, “key-08”, “key-09” and 2 more."
     )

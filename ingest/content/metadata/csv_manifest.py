@@ -146,7 +146,8 @@ class CsvManifest:
     def _header(self, cells: list[str], wrong: str | None) -> tuple[str, ...]:
         # first of all, so that no name of a column is told where there are none and the line is a recording's
         if self._settings.audio not in cells:
-            raise Broken(f"its first line has no column {named([self._settings.audio or ''])}, which names the audio")
+            told = f"its first line has no column {named([self._settings.audio or ''])}, which names the audio"
+            raise Broken(f"{told} (see `manifest.separator` and `manifest.encoding`)")
         twice = [column for column, times in Counter(cells).items() if column and times > 1]
         if twice:
             raise Broken("columns that stand in it more than once", twice)

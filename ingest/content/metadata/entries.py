@@ -72,17 +72,19 @@ def nothing_usable(fault: Fault) -> Entry:
 
 
 def ways_to_name(name: bytes, is_sent: Callable[[bytes], bool]) -> tuple[bytes, ...]:
-    """How a manifest can write the audio `name`: as it is, without its extension, or as it was called before it was
-    converted.
+    """How a manifest can write the audio `name`: as it is, without its extension, with that in other capitals, or as it
+    was called before it was converted.
 
     Another format counts only if the source does not send it (`is_sent`): else that file may still come itself.
     """
     stem, dot, _ = name.rpartition(b".")
     if not dot or not stem or stem.endswith(b"/"):
         return (name,)
-    others = (stem + ending for each in _FORMATS for ending in (each, each.upper()))
+    own = name.removeprefix(stem)
     bare = (stem,) if without_format(stem) == stem else ()
-    return (name, *bare, *(other for other in others if other != name and not is_sent(other)))
+    spelt = [stem + other for other in dict.fromkeys((own.lower(), own.upper(), own.title())) if other != own]
+    others = (stem + ending for each in _FORMATS for ending in (each, each.upper()) if each != own.lower())
+    return (name, *bare, *spelt, *(other for other in others if not is_sent(other)))
 
 
 def without_format(name: bytes) -> bytes:

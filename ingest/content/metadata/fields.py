@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.content.metadata.faults import failure
+from ingest.content.metadata.faults import Broken, failure
 from ingest.content.metadata.file_names import Found, fields_in
 from ingest.content.metadata.folders import fields_for
 from ingest.content.metadata.nesting import picked
@@ -18,7 +18,7 @@ from ingest.settings import Computed, DifferingValues, KeyType, MetadataSettings
 MAX_ENTRIES: Final = 200  # per connection; source: SpeechSense documentation, limits (2026-07)
 
 _UNWRITABLE: Final = "that are empty or hold control characters"
-_NESTED: Final = "whose value is a list or an object"
+_NESTED: Final = "whose value is a list or an object (paths in `rename` lead into it)"
 _NO_JSON: Final = "whose value has a key twice or is nested too deeply"
 
 
@@ -72,7 +72,7 @@ def read_metadata(
     every fault, keys but never values.
     """
     faults: list[Fault] = []
-    named_so = fields_in(path, settings.file_name, settings.time_zone) if settings.file_name else None
+    named_so = _named_so(path, settings)
     taken = [_taken(each, settings, faults) for each in given]
     if named_so is not None:
         taken.append(_from_name(named_so, settings))
@@ -99,6 +99,13 @@ def read_metadata(
     if faults:
         raise failure(faults, [each.origin for each in given])
     return Metadata(fields, origins)
+
+
+def _named_so(path: bytes, settings: MetadataSettings) -> Found | None:
+    try:
+        return fields_in(path, settings.file_name, settings.time_zone) if settings.file_name else None
+    except Broken as broken:
+        raise failure([broken.fault], []) from None
 
 
 def _computed(settings: MetadataSettings, computed: Mapping[Computed, str]) -> dict[str, str]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
+
+import regex
 
 from ingest.content.metadata.dates import as_iso
+from ingest.content.metadata.faults import Broken
 from ingest.content.metadata.presets import PRESETS
+
+_LONGEST_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +35,13 @@ def fields_in(path: bytes, patterns: Sequence[str], time_zone: str | None) -> Fo
     A pattern is Python's, or the name of a preset. It has to fit the end of `path` without its extension, from a
     folder or name on: one without `/` fits the name alone. Bytes that are not UTF-8 stand as lone surrogates.
     A preset knows how its dates are written: those are ISO 8601 already, in `time_zone` (as for `as_iso`).
+    Raises Broken where a pattern takes longer than a second: there are patterns that never end on some names.
     """
     name = os.fsdecode(os.path.splitext(path)[0])
     for pattern in patterns:
         preset = PRESETS.get(pattern)
         for expression in (pattern,) if preset is None else preset.patterns:
-            found = compiled(expression).fullmatch(name)
+            found = _fit(expression, name)
             if found is None:
                 continue
             fields = {key: value for key, value in found.groupdict().items() if value}
@@ -47,11 +53,18 @@ def fields_in(path: bytes, patterns: Sequence[str], time_zone: str | None) -> Fo
     return None
 
 
+def _fit(expression: str, name: str) -> regex.Match[str] | None:
+    try:
+        return compiled(expression).fullmatch(name, timeout=_LONGEST_SECONDS)
+    except TimeoutError:
+        raise Broken("a pattern of `file_name` takes too long with the file's name") from None
+
+
 def _is_number_as_name(key: str, fields: Mapping[str, str]) -> bool:
     return key.endswith("_name") and fields[key] == fields.get(key.removesuffix("_name") + "_id")
 
 
 @lru_cache(maxsize=64)
-def compiled(pattern: str) -> re.Pattern[str]:
-    """The expression for one pattern. Raises re.error."""
-    return re.compile(rf"(?:.*/)?(?:{pattern})", re.DOTALL)
+def compiled(pattern: str) -> regex.Pattern[str]:
+    """The expression for one pattern. Raises regex.error."""
+    return regex.compile(rf"(?:.*/)?(?:{pattern})", regex.DOTALL)
