@@ -34,8 +34,8 @@ def described(source: SourceSettings, audio: bytes, tree: Tree) -> Described | N
         folder, slash, _ = path.rpartition(b"/")
         is_name = settings.match is ManifestMatch.NAME_BELOW
         around = audio.removesuffix(audio.rpartition(b"/")[2]) if is_name else folder + slash
-        names = ways_to_name(audio.removeprefix(around), _sends(source, around))
-        is_there, entry = (False, None) if pairing.is_ignored(path) else entry_at(path, names, source.metadata, tree)
+        ways = ways_to_name(audio.removeprefix(around), _sends(source, around))
+        is_there, entry = (False, None) if pairing.is_ignored(path) else entry_at(path, ways, source.metadata, tree)
         if not is_there:
             continue
         if found is None or found.entry is None:

@@ -29,6 +29,7 @@ from ingest.recording import Arrival, Known, Reason, Stamp, Status
 from ingest.settings import AudioSettings, SourceSettings
 
 BATCH: Final = 500
+_MOST_TOLD: Final = 10
 _PATH_MAX: Final = 4096  # bytes; a deeper folder is out of reach for every ordinary program
 
 log = logging.getLogger(__name__)
@@ -209,8 +210,7 @@ def _candidate(
     except (SourceUnavailable, StateUnusable):
         raise
     except Exception as error:  # noqa: BLE001 -- one bad file never ends the walk
-        _tell(source, "a file", error)
-        tally.unreadable += 1
+        _tell(source, "a file", error, tally)
         return None
     if not found.is_candidate or (known is not None and unchanged(rules, known, found)):
         return None
@@ -223,8 +223,7 @@ def _absent(source: SourceSettings, manifest: bytes, tree: Tree, tally: Tally) -
     except (SourceUnavailable, StateUnusable):
         raise
     except Exception as error:  # noqa: BLE001 -- one bad manifest never ends the walk
-        _tell(source, "a manifest", error)
-        tally.unreadable += 1
+        _tell(source, "a manifest", error, tally)
         return None
     tally.unusable_lines += absent.unusable_lines if absent is not None else 0
     return absent
@@ -243,7 +242,7 @@ def _missing(source: SourceSettings, known: Known, tree: Tree, named: StillNamed
         raise
     except Exception as error:  # noqa: BLE001 -- one bad file never keeps the others from being missed
         if not isinstance(error, Failure):
-            _tell(source, "a file", error)
+            _tell(source, "a file", error, Tally())
         return None
     return Arrival(
         source=source.name,
@@ -261,7 +260,11 @@ def _missing(source: SourceSettings, known: Known, tree: Tree, named: StillNamed
     )
 
 
-def _tell(source: SourceSettings, what: str, error: Exception) -> None:
+def _tell(source: SourceSettings, what: str, error: Exception, tally: Tally) -> None:
+    """Counts it; the log has the first few of a walk, the state has how many there were."""
+    tally.unreadable += 1
+    if tally.unreadable > _MOST_TOLD:
+        return
     if isinstance(error, Failure):
         log.warning("source %s: %s could not be looked at (%s)", source.name, what, error.reason)
     else:

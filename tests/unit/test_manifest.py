@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ingest.content.memo import Memo
 from ingest.content.metadata.csv_manifest import CsvManifest
-from ingest.content.metadata.entries import Entry, audio_name
+from ingest.content.metadata.entries import Entry, Ways, audio_name
 from ingest.content.metadata.json_manifest import JsonManifest
 from ingest.recording import Stamp
 from ingest.settings import ManifestMatch, ManifestSettings
@@ -39,7 +39,7 @@ def table(content: bytes, wanted: ManifestSettings = TABLE) -> CsvManifest:
 
 
 def found(manifest: CsvManifest | JsonManifest, name: str) -> Entry:
-    entry = manifest.find([name.encode()])
+    entry = manifest.find(Ways((name.encode(),)))
     assert entry is not None
     return entry
 
@@ -61,7 +61,7 @@ def test_p3_however_a_table_grows_each_finished_line_says_the_same(
     for length in [*sorted(min(cut, len(content)) for cut in cuts), len(content)]:
         assert growing.take(content[:length])
         for (name, note), end in zip(rows.items(), ends[1:], strict=True):
-            entry = growing.find([name.encode()])
+            entry = growing.find(Ways((name.encode(),)))
             if length >= end:
                 assert entry is not None
                 assert (entry.failure, entry.is_open) == (None, False)
@@ -82,10 +82,10 @@ def test_p5_no_bytes_are_a_way_to_another_error(head: bytes, tail: bytes, encodi
         manifest = table(content, wanted)
         manifest.take(content + tail)
         for name in [b"x.wav", *manifest.names()]:
-            manifest.find([name])
+            manifest.find(Ways((name,)))
         as_json = JsonManifest(LIST)
         as_json.take(content)
-        as_json.find([b"x.wav"])
+        as_json.find(Ways((b"x.wav",)))
 
 
 @UNHURRIED
@@ -96,7 +96,7 @@ def test_p5_no_json_is_a_way_to_another_error(document: Any) -> None:
             manifest = JsonManifest(ManifestSettings(name="a.json", audio=audio, rows=rows))
             assert manifest.take(json.dumps(document).encode())
             for name in [b"x.wav", *manifest.names()]:
-                manifest.find([name])
+                manifest.find(Ways((name,)))
 
 
 def test_p3_a_table_that_does_not_begin_as_before_is_read_anew() -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from ingest.content.metadata.entries import Entry, agreeing, audio_name, broken, digest_of, nothing_usable
+from ingest.content.metadata.entries import Entry, Ways, agreeing, audio_name, broken, digest_of, nothing_usable
 from ingest.content.metadata.faults import Broken, named
 from ingest.recording import Fault, Reason
 from ingest.settings import ManifestSettings
@@ -62,17 +62,17 @@ class CsvManifest:
             self._wrong = wrong.fault
         return True
 
-    def find(self, names: Sequence[bytes]) -> Entry | None:
+    def find(self, ways: Ways) -> Entry | None:
         """As in Manifest."""
         if self._wrong is not None:
             return nothing_usable(self._wrong)
         entry: Entry | None = None
-        for position, name in enumerate(names):
-            if name in self._places:
-                this = self._entry_of(name, by_stem=position > 0)
-                entry = this if entry is None else agreeing(entry, this, self._settings.audio)
+        for name in ways.among(self._places):
+            this = self._entry_of(name, by_stem=name != ways.sure[0])
+            entry = this if entry is None else agreeing(entry, this, self._settings.audio)
         last = self._last_line()
-        return last if last is not None and self._name(self._cells(*self._tail)[0]) in names else entry
+        named_last = self._name(self._cells(*self._tail)[0]) if last is not None else None
+        return last if named_last is not None and ways.among((named_last,)) else entry
 
     def names(self) -> Iterator[bytes]:
         """As in Manifest."""

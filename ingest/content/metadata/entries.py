@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final
@@ -19,6 +19,7 @@ _FORMATS: Final = (
     *(b".wav", b".wav49", b".mp3", b".webm", b".ogg", b".oga", b".opus", b".flac", b".m4a", b".mp4", b".aac", b".wma"),
     *(b".gsm", b".g722", b".g729", b".alaw", b".ulaw", b".sln", b".spx", b".amr", b".raw"),
 )
+_SPELT_FORMATS: Final = tuple(ending for each in _FORMATS for ending in (each, each.upper()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,20 +72,34 @@ def nothing_usable(fault: Fault) -> Entry:
     return Entry(digest=digest_of(phrase(fault).encode()), failure=broken(fault))
 
 
-def ways_to_name(name: bytes, is_sent: Callable[[bytes], bool]) -> tuple[bytes, ...]:
-    """How a manifest can write the audio `name`: as it is, without its extension, with that in other capitals, or as it
-    was called before it was converted.
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a manifest can write the name of one audio: the first of `sure` as it is, the others by its stem.
 
-    Another format counts only if the source does not send it (`is_sent`): else that file may still come itself.
+    `formats` are those that it may have had before it was converted; one that the source sends (`is_sent`) counts not,
+    as that file may still come itself.
     """
+
+    sure: tuple[bytes, ...]
+    formats: tuple[bytes, ...] = ()
+    is_sent: Callable[[bytes], bool] = field(default=lambda _: False)
+
+    def among(self, names: Container[bytes]) -> list[bytes]:
+        """Those that are among `names`, the surest first."""
+        found = [name for name in self.sure if name in names]
+        return found + [name for name in self.formats if name in names and not self.is_sent(name)]
+
+
+def ways_to_name(name: bytes, is_sent: Callable[[bytes], bool]) -> Ways:
+    """As the audio `name` is, without its extension, with that in other capitals, or in other formats."""
     stem, dot, _ = name.rpartition(b".")
     if not dot or not stem or stem.endswith(b"/"):
-        return (name,)
+        return Ways((name,))
     own = name.removeprefix(stem)
     bare = (stem,) if without_format(stem) == stem else ()
     spelt = [stem + other for other in dict.fromkeys((own.lower(), own.upper(), own.title())) if other != own]
-    others = (stem + ending for each in _FORMATS for ending in (each, each.upper()) if each != own.lower())
-    return (name, *bare, *spelt, *(other for other in others if not is_sent(other)))
+    formats = tuple(stem + ending for ending in _SPELT_FORMATS if ending.lower() != own.lower())
+    return Ways((name, *bare, *spelt), formats, is_sent)
 
 
 def without_format(name: bytes) -> bytes:

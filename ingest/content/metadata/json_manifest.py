@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Final
 
-from ingest.content.metadata.entries import Entry, agreeing, audio_name, digest_of, nothing_usable
+from ingest.content.metadata.entries import Entry, Ways, agreeing, audio_name, digest_of, nothing_usable
 from ingest.content.metadata.faults import Broken
 from ingest.content.metadata.json_sidecar import Object, decoded, unique
 from ingest.content.metadata.nesting import picked
@@ -47,16 +47,16 @@ class JsonManifest:
             self._wrong = wrong.fault
         return True
 
-    def find(self, names: Sequence[bytes]) -> Entry | None:
+    def find(self, ways: Ways) -> Entry | None:
         """As in Manifest."""
         if self._wrong is not None:
             return nothing_usable(self._wrong)
         if self._of_all is not None:
             return self._entry(self._of_all, by_stem=False)
         entry: Entry | None = None
-        for position, name in enumerate(names):
-            for values in self._entries.get(name, ()):
-                this = self._entry(values, by_stem=position > 0)
+        for name in ways.among(self._entries):
+            for values in self._entries[name]:
+                this = self._entry(values, by_stem=name != ways.sure[0])
                 is_same = entry is None or this.digest == entry.digest
                 entry = this if is_same or entry is None else agreeing(entry, this, self._settings.audio)
         return entry

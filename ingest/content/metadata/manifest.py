@@ -7,12 +7,12 @@ import stat
 import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
 
 from ingest.content.metadata.csv_manifest import MAX_BYTES, CsvManifest
-from ingest.content.metadata.entries import Entry, digest_of
+from ingest.content.metadata.entries import Entry, Ways, digest_of
 from ingest.content.metadata.fields import Given, named_keys
 from ingest.content.metadata.json_manifest import JsonManifest
 from ingest.content.opening import Tree, read_failed
@@ -40,11 +40,8 @@ class Manifest(Protocol):
     def weight_bytes(self) -> int:
         """About how much memory it takes."""
 
-    def find(self, names: Sequence[bytes]) -> Entry | None:
-        """What it says of the audio that is called by the first of `names`, and could be called by the others there.
-
-        They are paths relative to the manifest's folder.
-        """
+    def find(self, ways: Ways) -> Entry | None:
+        """What it says of the audio that can be named in these `ways`, paths relative to the manifest's folder."""
 
     def names(self) -> Iterator[bytes]:
         """The audio that it names in finished lines that can be used, as it is written there."""
@@ -64,7 +61,7 @@ class _Closed:
     unusable: int = field(default=0, init=False)
     weight_bytes: int = field(default=0, init=False)
 
-    def find(self, _: Sequence[bytes]) -> Entry | None:
+    def find(self, _: Ways) -> Entry | None:
         return Entry(digest=digest_of(self.failure.reason.value.encode()), failure=self.failure)
 
     def names(self) -> Iterator[bytes]:
@@ -86,18 +83,18 @@ class _Kept:
     is_sure: bool
 
 
-def entry_at(path: bytes, names: Sequence[bytes], settings: MetadataSettings, tree: Tree) -> tuple[bool, Entry | None]:
-    """Whether there is a manifest at `path`, and its entry for `names` as in `Manifest.find`.
+def entry_at(path: bytes, ways: Ways, settings: MetadataSettings, tree: Tree) -> tuple[bool, Entry | None]:
+    """Whether there is a manifest at `path`, and its entry as in `Manifest.find`.
 
     One that is known not to have them is not read for that. Raises as `manifest_at`.
     """
     known = tree.memos.notes.get((_NAMES, path))
     if known is not None and tree.memos.files.get((_KEY, path)) is None:
         status = tree.find(path)
-        if status is not None and Stamp.of(status) == known[0] and not _may_have(cast("array[int]", known[1]), names):
+        if status is not None and Stamp.of(status) == known[0] and not _may_have(cast("array[int]", known[1]), ways):
             return True, None
     manifest = manifest_at(path, settings, tree)
-    return manifest is not None, manifest.find(names) if manifest is not None else None
+    return manifest is not None, manifest.find(ways) if manifest is not None else None
 
 
 def manifest_at(path: bytes, settings: MetadataSettings, tree: Tree) -> Manifest | None:
@@ -134,9 +131,9 @@ def manifest_at(path: bytes, settings: MetadataSettings, tree: Tree) -> Manifest
     return manifest
 
 
-def _may_have(hashes: array[int], names: Sequence[bytes]) -> bool:
-    """Whether one of `names` may be among those of `hashes`."""
-    for name in names:
+def _may_have(hashes: array[int], ways: Ways) -> bool:
+    """Whether one of `ways` may be among the names of `hashes`."""
+    for name in (*ways.sure, *ways.formats):
         position = bisect_left(hashes, hash(name))
         if position < len(hashes) and hashes[position] == hash(name):
             return True
