@@ -23,7 +23,7 @@ from ingest.settings import MetadataSettings, OtherKeys
 _BLOCK_BYTES: Final = 1 << 20
 _OVERHEAD_BYTES: Final = 4096  # measured, of a small one in memory
 _KEY: Final = "manifest"
-_NAMES: Final = "names in a manifest"
+_NOTE_BYTES: Final = 512
 # What was written within the same tick of the file system's clock as we read leaves no trace in the stamp; some count
 # whole seconds.
 _TICK_SECONDS: Final = 2.0
@@ -75,12 +75,23 @@ class _Closed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """A manifest as it was read. `is_sure`: also once more, later than anything with the same stamp was written."""
+class _Reading:
+    """How a manifest was read last. `is_sure`: also once more, later than anything with the same stamp was written.
 
-    manifest: Manifest
+    `hashes`: sorted, of all names that it could be asked for; None where that cannot be said.
+    """
+
     read_at: float
     is_sure: bool
+    hashes: array[int] | None
+
+    def holds(self) -> bool:
+        """Whether it need not be read again for as long as its stamp is the same."""
+        return self.is_sure or time.monotonic() - self.read_at < _TICK_SECONDS
+
+    def may_have(self, ways: Ways) -> bool:
+        """Whether it may name something in one of these `ways`."""
+        return self.hashes is None or any(_is_in(self.hashes, hash(name)) for name in (*ways.sure, *ways.formats))
 
 
 def entry_at(path: bytes, ways: Ways, settings: MetadataSettings, tree: Tree) -> tuple[bool, Entry | None]:
@@ -88,10 +99,10 @@ def entry_at(path: bytes, ways: Ways, settings: MetadataSettings, tree: Tree) ->
 
     One that is known not to have them is not read for that. Raises as `manifest_at`.
     """
-    known = tree.memos.notes.get((_NAMES, path))
+    known = tree.memos.notes.get((_KEY, path))
     if known is not None and tree.memos.files.get((_KEY, path)) is None:
-        status = tree.find(path)
-        if status is not None and Stamp.of(status) == known[0] and not _may_have(cast("array[int]", known[1]), ways):
+        status, reading = tree.find(path), cast(_Reading, known[1])
+        if status is not None and Stamp.of(status) == known[0] and reading.holds() and not reading.may_have(ways):
             return True, None
     manifest = manifest_at(path, settings, tree)
     return manifest is not None, manifest.find(ways) if manifest is not None else None
@@ -108,11 +119,10 @@ def manifest_at(path: bytes, settings: MetadataSettings, tree: Tree) -> Manifest
         if status is None or stat.S_ISDIR(status.st_mode) or settings.manifest is None:
             return None
         stamp = Stamp.of(status)
-        known = tree.memos.files.get((_KEY, path))
-        kept = None if known is None else cast(_Kept, known[1])
-        is_same = known is not None and known[0] == stamp
-        if kept is not None and is_same and (kept.is_sure or time.monotonic() - kept.read_at < _TICK_SECONDS):
-            return kept.manifest
+        known, before = tree.memos.files.get((_KEY, path)), tree.memos.notes.get((_KEY, path))
+        is_same = before is not None and before[0] == stamp
+        if known is not None and known[0] == stamp and before is not None and cast(_Reading, before[1]).holds():
+            return cast(Manifest, known[1])
         descriptor = tree.open_regular(path)
     except (RecordingFailure, RecordingIncomplete) as failure:
         sentence = f"About the manifest: {failure.sentence}"
@@ -121,23 +131,19 @@ def manifest_at(path: bytes, settings: MetadataSettings, tree: Tree) -> Manifest
         stamp, content = _read(descriptor)
     finally:
         os.close(descriptor)
-    manifest = kept.manifest if kept is not None and kept.manifest.take(content) else _new(path, settings, content)
-    is_sure = is_same and known is not None and known[0] == stamp
-    kept = _Kept(manifest, time.monotonic(), is_sure)
-    tree.memos.files.put((_KEY, path), stamp, kept, manifest.weight_bytes + _OVERHEAD_BYTES)
-    if is_sure and (told := manifest.all_names()) is not None:
-        hashes = array("q", sorted(map(hash, told)))
-        tree.memos.notes.put((_NAMES, path), stamp, hashes, _OVERHEAD_BYTES // 8 + hashes.itemsize * len(hashes))
+    kept = None if known is None else cast(Manifest, known[1])
+    manifest = kept if kept is not None and kept.take(content) else _new(path, settings, content)
+    names = manifest.all_names()
+    hashes = None if names is None else array("q", sorted(map(hash, names)))
+    reading = _Reading(time.monotonic(), is_same and before is not None and before[0] == stamp, hashes)
+    tree.memos.files.put((_KEY, path), stamp, manifest, manifest.weight_bytes + _OVERHEAD_BYTES)
+    tree.memos.notes.put((_KEY, path), stamp, reading, _NOTE_BYTES + 8 * len(hashes or ()))
     return manifest
 
 
-def _may_have(hashes: array[int], ways: Ways) -> bool:
-    """Whether one of `ways` may be among the names of `hashes`."""
-    for name in (*ways.sure, *ways.formats):
-        position = bisect_left(hashes, hash(name))
-        if position < len(hashes) and hashes[position] == hash(name):
-            return True
-    return False
+def _is_in(hashes: array[int], wanted: int) -> bool:
+    position = bisect_left(hashes, wanted)
+    return position < len(hashes) and hashes[position] == wanted
 
 
 def given_by(entry: Entry, settings: MetadataSettings) -> Given:
