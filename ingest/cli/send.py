@@ -48,6 +48,8 @@ def send(config: Path | None, audio: Path, metadata: Path | None, source_name: s
     _require(audio)
     source, path = _whose(settings, audio, source_name)
     source = replace(source, start_from=None)  # who names a file means it, however old it is
+    if metadata is not None and pairing_of(source).is_manifest_name(os.fsencode(metadata)):
+        raise UsageFault("That is the name of a manifest.", "Leave --metadata out: its line there is found by itself.")
     metadata_path = None if metadata is None else _relative(settings, source, metadata)
     with store_of(settings) as store:
         store.instances.register_source(source.name, {each.name: each.path for each in settings.sources})
