@@ -83,7 +83,7 @@ def arrival_of(source: SourceSettings, look: Look, known: Known | None, status: 
         status=status,
         metadata_path=look.described_in,
         entry=look.entry_digest,
-        sole=source.metadata.manifest is not None and source.metadata.manifest.match is ManifestMatch.NAME_BELOW,
+        sole=_is_for_one(source),
         audio=look.audio.shape if look.audio else None,
         sidecar=look.sidecar.shape if look.sidecar else None,
         connection_id=source.connection_id,
@@ -169,6 +169,12 @@ def _given_beside(look: Look, tree: Tree) -> list[Given]:
         raise type(failure)(failure.reason, f"About the metadata file: {failure.sentence}", failure.mend) from None
     with closing(opened):
         return [read_sidecar(opened.descriptor, look.metadata_path)]
+
+
+def _is_for_one(source: SourceSettings) -> bool:
+    """Whether an entry of a manifest is for one recording alone, though another could be named like it."""
+    manifest = source.metadata.manifest
+    return manifest is not None and manifest.match is ManifestMatch.NAME_BELOW and manifest.audio is not None
 
 
 class _Opened:

@@ -123,3 +123,21 @@ def test_p1_json_around_the_entries_that_does_not_matter_may_change_all_the_time
     with site.running() as service:
         service.until(rewritten)
     assert [badge.fields["operator_id"] for badge in site.badges(emulator.store)] == ["201"]
+
+
+def test_p1_entries_that_are_alike_but_for_their_names_are_two(site: Site, emulator: EmulatorProcess) -> None:
+    metadata = {
+        "sidecar": [],
+        "manifest": {"name": "calls.json", "audio": "file"},
+        "required": ["operator_id"],
+        "other_keys": "drop",
+    }
+    site.configure(source={"metadata": metadata})
+    entries = [{"file": f"call-{number}.wav", "operator_id": "1"} for number in range(3)]
+    (site.folder / "calls.json").write_text(json.dumps(entries))
+    site.once()
+    before = {path: row["first_seen_at"] for path, row in site.rows().items()}
+    audio(site, 0)
+    site.once()
+    assert site.statuses() == {"call-0.wav": "done", "call-1.wav": "incomplete", "call-2.wav": "incomplete"}
+    assert {path: row["first_seen_at"] for path, row in site.rows().items()} == before

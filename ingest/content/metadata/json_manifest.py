@@ -52,11 +52,11 @@ class JsonManifest:
         if self._wrong is not None:
             return nothing_usable(self._wrong)
         if self._of_all is not None:
-            return self._entry(self._of_all, by_stem=False)
+            return self._entry(b"", self._of_all, by_stem=False)
         entry: Entry | None = None
         for name in ways.among(self._entries):
             for values in self._entries[name]:
-                this = self._entry(values, by_stem=name != ways.sure[0])
+                this = self._entry(name, values, by_stem=name != ways.sure[0])
                 is_same = entry is None or this.digest == entry.digest
                 entry = this if is_same or entry is None else agreeing(entry, this, self._settings.audio)
         return entry
@@ -109,6 +109,7 @@ class JsonManifest:
         else:
             self._entries.setdefault(name, []).append(values)
 
-    def _entry(self, values: dict[str, object], *, by_stem: bool) -> Entry:
+    def _entry(self, name: bytes, values: dict[str, object], *, by_stem: bool) -> Entry:
         kept = values if self._wanted is None else {key: values[key] for key in values if key in self._wanted}
-        return Entry(digest=digest_of(json.dumps(kept).encode()), values=kept, by_stem=by_stem)
+        # with the name, as two calls may be alike in all else that is kept
+        return Entry(digest=digest_of(name, json.dumps(kept).encode()), values=kept, by_stem=by_stem)
