@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ingest.content.memo import Memo
 from ingest.content.metadata.csv_manifest import CsvManifest
 from ingest.content.metadata.entries import Entry, Ways, audio_name
 from ingest.content.metadata.json_manifest import JsonManifest
-from ingest.recording import Stamp
+from ingest.recording import Reason, Stamp
 from ingest.settings import ManifestMatch, ManifestSettings
 from tests.unit.configuration import problems_of, settings_of, whole
 
@@ -120,6 +121,36 @@ def _json(document: object) -> JsonManifest:
     manifest = JsonManifest(ManifestSettings(name="a.json", audio="file", rows="r"))
     assert manifest.take(json.dumps(document).encode())
     return manifest
+
+
+def test_p3_the_line_without_an_end_has_to_agree_with_the_others() -> None:
+    manifest = table(b"file,a\nx.wav,1\nx.wav,2")
+    entry = found(manifest, "x.wav")
+    assert entry.is_open
+    assert entry.failure is not None
+    assert entry.failure.reason is Reason.METADATA_AMBIGUOUS
+    assert manifest.take(b"file,a\nx.wav,1\nx.wav,1")
+    entry = found(manifest, "x.wav")
+    assert (entry.is_open, entry.failure, entry.values["a"]) == (True, None, "1")
+
+
+def test_p3_the_line_without_an_end_that_names_no_extension_is_that_of_one_audio_alone() -> None:
+    manifest = table(b"file,a\nx,1")
+    entry = manifest.find(Ways((b"x.wav", b"x")))
+    assert entry is not None
+    assert (entry.is_open, entry.by_stem) == (True, True)
+    assert not found(manifest, "x").by_stem
+
+
+def test_p5_the_line_without_an_end_is_read_once_for_all_who_ask() -> None:
+    short, long = (table(b'file,a\nx.wav,1\n"' + b"y" * length) for length in (1, 60_000))
+    seconds = []
+    for manifest in (short, long):
+        began = time.thread_time()
+        for _ in range(2_000):
+            manifest.find(Ways((b"x.wav",)))
+        seconds.append(time.thread_time() - began)
+    assert seconds[1] < 10 * seconds[0]
 
 
 def test_an_empty_cell_is_not_there() -> None:

@@ -41,6 +41,7 @@ class CsvManifest:
         self._others: dict[bytes, list[int]] = {}
         self._unsound: set[bytes] = set()
         self._lines = 0
+        self._open_name: bytes | None = None
         self.unusable = 0
 
     @property
@@ -58,6 +59,7 @@ class CsvManifest:
                 return False
             self._encoding, self._text = encoding, text
             self._read()
+            self._open_name = self._name_at_end()
         except Broken as wrong:
             self._wrong = wrong.fault
         return True
@@ -70,9 +72,10 @@ class CsvManifest:
         for name in ways.among(self._places):
             this = self._entry_of(name, by_stem=name != ways.sure[0])
             entry = this if entry is None else agreeing(entry, this, self._settings.audio)
-        last = self._last_line()
-        named_last = self._name(self._cells(*self._tail)[0]) if last is not None else None
-        return last if named_last is not None and ways.among((named_last,)) else entry
+        if self._open_name is None or not ways.among((self._open_name,)):
+            return entry
+        last = self._entry([self._tail], by_stem=self._open_name != ways.sure[0], is_open=True)
+        return last if entry is None else agreeing(entry, last, self._settings.audio)
 
     def names(self) -> Iterator[bytes]:
         """As in Manifest."""
@@ -80,19 +83,19 @@ class CsvManifest:
 
     def all_names(self) -> Collection[bytes] | None:
         """As in Manifest."""
-        last = self._name(self._cells(*self._tail)[0]) if self._last_line() is not None else None
-        return None if self._wrong is not None else [*self._places, *([last] if last else [])]
+        open_names = [] if self._open_name is None else [self._open_name]
+        return None if self._wrong is not None else [*self._places, *open_names]
 
     @property
     def _tail(self) -> tuple[int, int]:
         return self._finished, len(self._text)
 
-    def _last_line(self) -> Entry | None:
-        """The line that has no end yet."""
+    def _name_at_end(self) -> bytes | None:
+        """What the line names that has no end yet."""
         begin, end = self._tail
         if not self._columns or not 0 < end - begin <= _MAX_LINE_BYTES:
             return None
-        return self._entry([(begin, end)], by_stem=False, is_open=True)
+        return self._name(self._cells(begin, end)[0])
 
     def _entry_of(self, name: bytes, *, by_stem: bool) -> Entry:
         places = [_unpacked(place) for place in (self._places[name], *self._others.get(name, ()))]
