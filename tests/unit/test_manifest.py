@@ -142,6 +142,12 @@ def test_p3_the_line_without_an_end_that_names_no_extension_is_that_of_one_audio
     assert not found(manifest, "x").by_stem
 
 
+def test_p3_half_a_line_break_in_a_name_makes_it_nobody_else_s() -> None:
+    manifest = table(b'file,a\n"x\r.wav",1\nx .wav,2\n')
+    assert found(manifest, "x .wav").failure is None
+    assert found(manifest, "x\r.wav").failure is not None
+
+
 def test_p5_the_line_without_an_end_is_read_once_for_all_who_ask() -> None:
     short, long = (table(b'file,a\nx.wav,1\n"' + b"y" * length) for length in (1, 60_000))
     seconds = []

@@ -202,14 +202,14 @@ def _split(line: str, separator: str) -> tuple[list[str], str | None]:
     wrong = "has half a line break in a value" if "\r" in line else None
     if '"' not in line:
         return [cell.strip() for cell in line.split(separator)], wrong
-    line = line.replace("\r", " ")
+    line = line.replace("\r", "\0")  # csv refuses the one; the other stands in no name of a file
     for strict in (True, False):
         try:
             cells = next(csv.reader([line], delimiter=separator, strict=strict, skipinitialspace=True), [])
         except csv.Error:
             wrong = "has a quote in the wrong place, or one that is not closed in it"
         else:
-            return [cell.strip() for cell in cells], wrong
+            return [cell.replace("\0", "\r").strip() for cell in cells], wrong
     return [], wrong
 
 
