@@ -24,6 +24,7 @@ bench: $(INSTALLED)
 
 fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.fuzz.metadata
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -1,1 +1,1 @@
-"""The mutation harness of the audio room: `python -m tests.fuzz` looks into broken files by the hundred thousand."""
+"""Mutation harnesses: `python -m tests.fuzz` breaks audio, `python -m tests.fuzz.metadata` sidecars and manifests."""
