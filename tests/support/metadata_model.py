@@ -248,8 +248,12 @@ def _refuse(_: str) -> None:
 
 def date_of(text: str, settings: MetadataSettings) -> str:
     """The date as it is sent. Raises Refused."""
-    if _iso_moment(text) is not None:
-        return text
+    found = _iso_moment(text)
+    if found is not None:
+        clock = re.split("[Z+-]", text.partition("T")[2])[0]
+        has_seconds = clock.count(":") == 2 and "," not in clock
+        has_zone = text.endswith("Z") or text[-6] in "+-"
+        return text if has_seconds and has_zone else found.isoformat()  # all are sent in one of two shapes
     moment = moment_of(text, settings)
     if moment is None:
         raise Refused
@@ -274,9 +278,11 @@ def moment_of(text: str, settings: MetadataSettings) -> datetime | None:
     if found is not None:
         return found
     for written in settings.date_formats:
-        if written == "epoch" and re.fullmatch("[0-9]{9,10}|[0-9]{13}", text):
-            seconds = int(text) / (1000 if len(text) == 13 else 1)
-            return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).astimezone(_zone(settings))
+        if written == "epoch" and re.fullmatch("[0-9]{9,10}([.][0-9]{1,6})?|[0-9]{13}", text):
+            whole, _, fraction = text.partition(".")
+            passed = timedelta(milliseconds=int(text)) if len(whole) == 13 else timedelta(seconds=int(whole))
+            passed += timedelta(microseconds=int(fraction.ljust(6, "0")))
+            return (datetime(1970, 1, 1, tzinfo=UTC) + passed).astimezone(_zone(settings))
         parts = re.fullmatch("([0-9]{2})[.]([0-9]{2})[.]([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2})", text)
         if written == SECONDS and parts:
             day, month, year, hour, minute, second = map(int, parts.groups())
