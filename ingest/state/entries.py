@@ -21,7 +21,12 @@ NAMED_ALONE: Final = select(recording.c.id, recording.c.path).where(
 )
 CLAIMED: Final = (
     select(recording.c.id)
-    .where(*_SAME, recording.c.mtime_ns.is_not(None), recording.c.reason.is_distinct_from(Reason.MISSING.value))
+    .where(
+        *_SAME,
+        recording.c.mtime_ns.is_not(None),
+        recording.c.reason.is_distinct_from(Reason.MISSING.value),
+        recording.c.status != Status.SKIPPED.value,
+    )
     .limit(1)
 )
 _FORGET_HISTORY: Final = delete(history).where(history.c.recording_id == bindparam("b_id"))
@@ -52,7 +57,10 @@ def ambiguous(arrival: Arrival) -> Arrival:
         arrival,
         status=Status.FAILED,
         reason=Reason.METADATA_AMBIGUOUS,
-        detail="Audio of the same name in another folder has this line of the manifest. Give each a name of its own.",
+        detail=(
+            "Audio of the same name in another folder has this line of the manifest. "
+            "Give each a name of its own, and `ingest skip` those that are no longer there."
+        ),
     )
 
 
