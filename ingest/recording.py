@@ -247,7 +247,7 @@ class Arrival:
 
     `path` is relative to the source (absolute for a file outside it) and is the audio's, or a lonely sidecar's own.
     `metadata_path` is the sidecar's; of a source without sidecars the manifest's. `entry`: the digest of what a
-    manifest says of it; `sole`: that is for one recording alone.
+    manifest at `manifest_path` says of it; `sole_name`: what no other recording of its source may be called then.
     `changed_at_ns`: the audio's ctime, which no recorder's clock sets on a local disk.
     `audio_stems`, of a lonely sidecar: what the path of its audio would be, or begin with before a dot.
     `replaces` is what was known when it was judged: the change happens only if that still holds.
@@ -266,7 +266,8 @@ class Arrival:
     audio: Shape | None = None
     sidecar: Shape | None = None
     entry: str | None = None
-    sole: bool = False
+    manifest_path: bytes | None = None
+    sole_name: bytes | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, Origin] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()

@@ -28,6 +28,10 @@ class Memo:
         self._entries.move_to_end(key)
         return found[:2]
 
+    def forget(self, key: tuple[str, bytes]) -> None:
+        """Lets go of what is under `key`, if anything is."""
+        self._weight -= self._entries.pop(key, (None, None, 0))[2]
+
     def put(self, key: tuple[str, bytes], stamp: Stamp, value: object, weight_bytes: int) -> None:
         """Remembers `value`, which takes about `weight_bytes` of memory, in the place of what was there."""
         self._weight += weight_bytes - self._entries.pop(key, (None, None, 0))[2]

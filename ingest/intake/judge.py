@@ -11,7 +11,7 @@ from typing import Final
 
 from ingest.content.audio import AudioFacts, Extent, inspect, payload_kind
 from ingest.content.fingerprint import fingerprint, sample
-from ingest.content.metadata import Given, Metadata, given_by, read_metadata, read_sidecar
+from ingest.content.metadata import Given, Metadata, given_by, read_metadata, read_sidecar, without_format
 from ingest.content.opening import Tree, read_failed
 from ingest.failures import RecordingFailure, RecordingIncomplete
 from ingest.intake.computed import computed
@@ -83,7 +83,8 @@ def arrival_of(source: SourceSettings, look: Look, known: Known | None, status: 
         status=status,
         metadata_path=look.described_in,
         entry=look.entry_digest,
-        sole=_is_for_one(source),
+        manifest_path=look.described.path if look.described else None,
+        sole_name=_sole_name(source, look.path),
         audio=look.audio.shape if look.audio else None,
         sidecar=look.sidecar.shape if look.sidecar else None,
         connection_id=source.connection_id,
@@ -171,10 +172,12 @@ def _given_beside(look: Look, tree: Tree) -> list[Given]:
         return [read_sidecar(opened.descriptor, look.metadata_path)]
 
 
-def _is_for_one(source: SourceSettings) -> bool:
-    """Whether an entry of a manifest is for one recording alone, though another could be named like it."""
+def _sole_name(source: SourceSettings, path: bytes) -> bytes | None:
+    """What an entry that names no folders knows the audio by, in every way that it can be written."""
     manifest = source.metadata.manifest
-    return manifest is not None and manifest.match is ManifestMatch.NAME_BELOW and manifest.audio is not None
+    if manifest is None or manifest.match is not ManifestMatch.NAME_BELOW or manifest.audio is None:
+        return None
+    return without_format(path.rpartition(b"/")[2]).lower()
 
 
 class _Opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
@@ -22,6 +23,8 @@ from ingest.settings import AudioSettings, ManifestMatch, SourceSettings
 _PAGE: Final = 500
 _ASKED: Final = "asked for absent audio"
 _NAMED: Final = "asked for what it names"
+_SELDOM_SECONDS: Final = 600.0
+_MOST_UNTOLD: Final = 100
 _NOTE_BYTES: Final = 512
 
 log = logging.getLogger(__name__)
@@ -36,9 +39,16 @@ class Absent:
     paths: Sequence[bytes] = ()
     unusable_lines: int = 0
 
-    def remember(self, memos: Memos) -> None:
-        """Notes that nothing of it is news, so that it is read again only when the manifest changes."""
-        memos.notes.put((_ASKED, self.manifest), self.stamp, self.unusable_lines, _NOTE_BYTES)
+    def remember(self, memos: Memos, untold: Sequence[bytes]) -> None:
+        """Notes that nothing of it is news, so that it is read again when the manifest changes.
+
+        `untold` are paths that may be told once another manifest, or other audio, has changed: these are asked for at
+        each walk, as far as they are few; if they are many, all of it is asked for seldom.
+        """
+        is_few = len(untold) <= _MOST_UNTOLD
+        again_at = float("inf") if is_few else time.monotonic() + _SELDOM_SECONDS
+        note = (self.unusable_lines, tuple(untold) if is_few else (), again_at)
+        memos.notes.put((_ASKED, self.manifest), self.stamp, note, _NOTE_BYTES + 100 * len(note[1]))
 
 
 class StillNamed:
@@ -60,6 +70,9 @@ class StillNamed:
         if manifest not in self._stamps:
             status = tree.find(manifest)
             self._stamps[manifest] = None if status is None else Stamp.of(status)
+            if status is None:  # it may come back as it was
+                for note in (_ASKED, _NAMED):
+                    self._memos.notes.forget((note, manifest))
         before = self._memos.notes.get((_NAMED, manifest))
         if before is not None and before[0] == self._stamps[manifest]:
             return True
@@ -85,7 +98,9 @@ def absent_audio(source: SourceSettings, manifest: bytes, tree: Tree) -> Absent 
     stamp = Stamp.of(status)
     before = tree.memos.notes.get((_ASKED, manifest))
     if before is not None and before[0] == stamp:
-        return Absent(manifest, stamp, unusable_lines=cast(int, before[1]))
+        unusable_lines, untold, again_at = cast(tuple[int, tuple[bytes, ...], float], before[1])
+        if time.monotonic() < again_at:
+            return Absent(manifest, stamp, [path for path in untold if tree.find(path) is None], unusable_lines)
     opened = manifest_at(manifest, source.metadata, tree)
     if opened is None:
         return None
@@ -98,7 +113,8 @@ def absent_audio(source: SourceSettings, manifest: bytes, tree: Tree) -> Absent 
     # a line with an extension of our own is about that file and no other
     names = [name for name in absent if without_format(name) not in stems or _is_audio(source, folder + slash + name)]
     paths = [path for name in names if (path := _audio_path(source, folder + slash + name)) is not None]
-    return Absent(manifest, stamp, [path for path in paths if tree.find(path) is None], opened.unusable)
+    paths = [path for path in dict.fromkeys(paths) if tree.find(path) is None]
+    return Absent(manifest, stamp, paths, opened.unusable)
 
 
 def lonely_entries(
@@ -106,16 +122,17 @@ def lonely_entries(
 ) -> Iterator[list[Look]]:
     """Those of `absent` that the state does not know yet, in batches; remembers where there are none."""
     is_news = False
+    untold: list[bytes] = []
     for start in range(0, len(absent.paths), _PAGE):
         paths = absent.paths[start : start + _PAGE]
         known = arrivals.known(source.name, paths)
         looks = [_lonely(source, rules, path, known.get(path), tree) for path in paths]
         found = [each for each in looks if each is not None]
-        # what is neither told nor known may be told once another manifest, or other audio, has changed
-        is_news = is_news or bool(found) or len(known) < len(paths)
+        is_news = is_news or bool(found)
+        untold += [path for path in paths if path not in known]
         yield found
     if not is_news:
-        absent.remember(tree.memos)
+        absent.remember(tree.memos, untold)
 
 
 def _lonely(source: SourceSettings, rules: AudioSettings, path: bytes, known: Known | None, tree: Tree) -> Look | None:

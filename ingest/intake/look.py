@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -168,7 +169,9 @@ def _look_at_audio(source: SourceSettings, pairing: Pairing, path: bytes, tree: 
 def _look_at_entry(source: SourceSettings, pairing: Pairing, audio: bytes, tree: Tree) -> Look:
     """What manifests say of audio that is not there; while a line is being written it may name another."""
     told = described(source, audio, tree)
-    if told is None or told.entry is None or told.entry.is_open or told.entry.failure is not None:
+    if told is None or told.entry is None or told.entry.failure is not None:
+        return Look(Finding.GONE, audio)
+    if told.entry.is_open or told.entry.is_for_all:
         return Look(Finding.GONE, audio)
     if _is_shared(pairing, audio, told, tree):
         return Look(Finding.GONE, audio)
@@ -197,11 +200,14 @@ def _is_shared(pairing: Pairing, audio: bytes, told: Described, tree: Tree) -> b
         return False
     folder, slash, name = audio.rpartition(b"/")
     core = name.rpartition(b".")[0] + b"."
-    return any(
-        other != name and other.startswith(core) and b"." not in other[len(core) :]
-        for other in tree.names(folder)
-        if pairing.is_audio_name(folder + slash + other)
-    )
+    names = tree.names(folder)
+    for index in range(bisect_left(names, core), len(names)):
+        other = names[index]
+        if not other.startswith(core):
+            return False
+        if other != name and b"." not in other[len(core) :] and pairing.is_audio_name(folder + slash + other):
+            return True
+    return False
 
 
 def _claim(pairing: Pairing, audio: bytes, tree: Tree) -> tuple[bytes, Stamp | None] | None:

@@ -91,7 +91,8 @@ def candidates(
     listing = Listing()  # of the whole walk: a folder of 100,000 files is listed once and not for every batch
     for names in walk(source, tally):
         manifests = [name.path for name in names if name.part is Part.MANIFEST]
-        halves = [name for name in names if name.part is not Part.MANIFEST]
+        # in order, so that those of one manifest come together
+        halves = sorted((name for name in names if name.part is not Part.MANIFEST), key=lambda name: name.path)
         known = arrivals.known(source.name, [name.path for name in halves])
         with Tree(os.fsencode(source.path), listing, memos) as tree:
             looks = [_candidate(source, rules, name, known.get(name.path), tree, tally) for name in halves]

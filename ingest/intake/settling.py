@@ -123,7 +123,7 @@ class Settling:
             due = iter(window.due(self._clock()))
             while batch := list(islice(due, BATCH)):
                 with self._tree() as tree:
-                    again = [self._again(entry, window, tree) for entry in batch]
+                    again = [self._again(entry, window, tree) for entry in sorted(batch, key=lambda entry: entry.key)]
                 if final:
                     changed = [found for found in again if found is not None]
                     for found in changed:

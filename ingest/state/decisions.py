@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ingest.recording import Arrival, Disposal, Reason, Shape, Status
-from ingest.state import clock, renaming, transitions
+from ingest.state import clock, entries, renaming, transitions
 from ingest.state.bell import Bell
 from ingest.state.commits import Commits
 from ingest.state.judgements import columns
@@ -59,6 +59,8 @@ class Decisions:
             if judged.status not in transitions.ALLOWED[before]:
                 return [False]
             if not _has_the_file(connection, recording_id, judged.path):
+                return [False]
+            if entries.is_claimed(connection, _row(connection, recording_id).source_id, judged):
                 return [False]
             values = columns(judged, clock.now()) | ({"possible_duplicate": True} if possible_duplicate else {})
             values["audio_since"] = _audio_since(_row(connection, recording_id), judged) or values["audio_since"]

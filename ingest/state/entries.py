@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, select
 
 from ingest.recording import Arrival, Reason, Status
 from ingest.state.tables import history, recording
 
-_SAME: Final = (
+NAMED_ALONE: Final = select(recording.c.id, recording.c.path).where(
     recording.c.source_id == bindparam("b_source_id"),
     recording.c.metadata_entry == bindparam("b_entry"),
-    recording.c.metadata_path == bindparam("b_metadata_path"),
+    recording.c.metadata_path == bindparam("b_manifest_path"),
     recording.c.path != bindparam("b_path"),
-)
-NAMED_ALONE: Final = select(recording.c.id, recording.c.path).where(
-    *_SAME, recording.c.mtime_ns.is_(None), recording.c.status == Status.INCOMPLETE.value
+    recording.c.mtime_ns.is_(None),
+    recording.c.status == Status.INCOMPLETE.value,
 )
 CLAIMED: Final = (
     select(recording.c.id)
     .where(
-        *_SAME,
+        recording.c.source_id == bindparam("b_source_id"),
+        recording.c.sole_name == bindparam("b_sole_name"),
+        recording.c.path != bindparam("b_path"),
         recording.c.mtime_ns.is_not(None),
         recording.c.reason.is_distinct_from(Reason.MISSING.value),
         recording.c.status != Status.SKIPPED.value,
@@ -37,7 +38,8 @@ def retire_named(connection: Connection, source_id: int, arrival: Arrival) -> li
     """Takes out the rows under which the entry of `arrival` waited for audio of another name; their paths."""
     if arrival.entry is None or arrival.audio is None:
         return []
-    found = connection.execute(NAMED_ALONE, _parameters(source_id, arrival)).all()
+    parameters = {"b_entry": arrival.entry, "b_manifest_path": arrival.manifest_path, "b_path": arrival.path}
+    found = connection.execute(NAMED_ALONE, parameters | {"b_source_id": source_id}).all()
     for row in found:
         connection.execute(_FORGET_HISTORY, {"b_id": row.id})
         connection.execute(_FORGET, {"b_id": row.id})
@@ -45,10 +47,11 @@ def retire_named(connection: Connection, source_id: int, arrival: Arrival) -> li
 
 
 def is_claimed(connection: Connection, source_id: int, arrival: Arrival) -> bool:
-    """Whether other audio has the entry of `arrival`, though it is to be that of one recording alone."""
-    if not _is_to_be_alone(arrival):
+    """Whether other audio of the source has the name of `arrival`, which an entry of a manifest is to know it by."""
+    if arrival.sole_name is None or arrival.entry is None:
         return False
-    return connection.execute(CLAIMED, _parameters(source_id, arrival)).first() is not None
+    parameters = {"b_source_id": source_id, "b_sole_name": arrival.sole_name, "b_path": arrival.path}
+    return connection.execute(CLAIMED, parameters).first() is not None
 
 
 def ambiguous(arrival: Arrival) -> Arrival:
@@ -62,16 +65,3 @@ def ambiguous(arrival: Arrival) -> Arrival:
             "Give each a name of its own, and `ingest skip` those that are no longer there."
         ),
     )
-
-
-def _is_to_be_alone(arrival: Arrival) -> bool:
-    return arrival.sole and arrival.entry is not None and arrival.status is Status.PENDING
-
-
-def _parameters(source_id: int, arrival: Arrival) -> dict[str, Any]:
-    return {
-        "b_source_id": source_id,
-        "b_entry": arrival.entry,
-        "b_metadata_path": arrival.metadata_path,
-        "b_path": arrival.path,
-    }

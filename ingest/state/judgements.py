@@ -74,7 +74,7 @@ class _Batch:
         self._next_id = (connection.execute(_NEWEST_ID).scalar() or 0) + 1
         self._made: dict[int, dict[str, Any]] = {}
         self._paired: set[tuple[str, bytes]] = set()
-        self._of_entries: dict[tuple[str, bytes | None, str | None], bytes] = {}
+        self._sole_names: dict[tuple[str, bytes], bytes] = {}
         self._history: list[dict[str, Any]] = []
 
     def take(self, arrival: Arrival) -> bool:
@@ -97,10 +97,10 @@ class _Batch:
         source_id = self._source_ids[arrival.source]
         for path in entries.retire_named(self._connection, source_id, arrival):
             self._newest.pop((arrival.source, path), None)
-        key = (arrival.source, arrival.metadata_path, arrival.entry)
-        first = self._of_entries.setdefault(key, arrival.path)
-        is_shared = first != arrival.path and arrival.sole and arrival.status is Status.PENDING
-        if is_shared or entries.is_claimed(self._connection, source_id, arrival):
+        if arrival.sole_name is None or arrival.status is not Status.PENDING:
+            return arrival
+        first = self._sole_names.setdefault((arrival.source, arrival.sole_name), arrival.path)
+        if first != arrival.path or entries.is_claimed(self._connection, source_id, arrival):
             return entries.ambiguous(arrival)
         return arrival
 
@@ -271,6 +271,7 @@ def columns(arrival: Arrival, at: int) -> dict[str, Any]:
         "metadata_size": arrival.sidecar.size if arrival.sidecar else None,
         "metadata_mtime_ns": arrival.sidecar.mtime_ns if arrival.sidecar else None,
         "metadata_entry": arrival.entry,
+        "sole_name": arrival.sole_name if arrival.entry else None,
         "fields": json.dumps(dict(arrival.fields)),
         "container": arrival.container,
         "codec": arrival.codec,

@@ -115,6 +115,7 @@ recording = Table(
     # Since when the audio has had its size and modification time.
     Column("audio_since", BigInteger),
     Column("metadata_entry", Text),
+    Column("sole_name", LargeBinary),
     UniqueConstraint("source_id", "path", "generation"),
 )
 
@@ -129,6 +130,7 @@ _partial("ix_recording_pending", recording, "status = 'pending'", "next_attempt_
 _partial("ix_recording_sending", recording, "status = 'sending'", "id")
 _partial("ix_recording_incomplete", recording, "status = 'incomplete'", "source_id", "id")
 _partial("ix_recording_entry", recording, "metadata_entry IS NOT NULL", "source_id", "metadata_entry")
+_partial("ix_recording_sole_name", recording, "sole_name IS NOT NULL", "source_id", "sole_name")
 _partial("ix_recording_disposal", recording, "disposal_at IS NOT NULL", "disposal_at")
 _partial("ix_recording_fingerprint", recording, "fingerprint IS NOT NULL", "fingerprint", "id")
 _partial("ix_recording_duplicate_of", recording, "duplicate_of IS NOT NULL", "duplicate_of")

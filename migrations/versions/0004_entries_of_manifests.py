@@ -8,21 +8,23 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+_INDEXES = {"ix_recording_entry": "metadata_entry", "ix_recording_sole_name": "sole_name"}
+
 
 def upgrade() -> None:
     op.add_column("recording", sa.Column("metadata_entry", sa.Text(), nullable=True))
-    condition = sa.text("metadata_entry IS NOT NULL")
-    op.create_index(
-        "ix_recording_entry",
-        "recording",
-        ["source_id", "metadata_entry"],
-        sqlite_where=condition,
-        postgresql_where=condition,
-    )
+    op.add_column("recording", sa.Column("sole_name", sa.LargeBinary(), nullable=True))
+    for name, column in _INDEXES.items():
+        condition = sa.text(f"{column} IS NOT NULL")
+        op.create_index(
+            name, "recording", ["source_id", column], sqlite_where=condition, postgresql_where=condition
+        )
 
 
 def downgrade() -> None:
-    op.drop_index("ix_recording_entry", "recording")
+    for name in _INDEXES:
+        op.drop_index(name, "recording")
     # DROP COLUMN is younger than the SQLite of some servers (3.35): the table is copied.
     with op.batch_alter_table("recording") as batch:
-        batch.drop_column("metadata_entry")
+        for column in _INDEXES.values():
+            batch.drop_column(column)

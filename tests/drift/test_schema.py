@@ -31,12 +31,12 @@ FILL = (
     f"""WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})
        INSERT INTO recording (source_id, path, generation, status, reason, fields, connection_id, method, attempt,
            tries, first_seen_at, possible_duplicate, disposal, next_attempt_at, disposal_at, instance_id,
-           fingerprint, sha256, metadata_path, metadata_entry, mtime_ns)
+           fingerprint, sha256, metadata_path, metadata_entry, mtime_ns, sole_name)
        SELECT 1 + i % 3, CAST('call-' || i AS BLOB), 1,
            CASE i % 10 WHEN 0 THEN 'pending' WHEN 1 THEN 'incomplete' WHEN 2 THEN 'sending' ELSE 'done' END,
            CASE i % 10 WHEN 1 THEN 'changing' END, '{{}}', 'c', 'badge', 1, 0, 1, 0,
            CASE i % 50 WHEN 3 THEN 'due' ELSE 'none' END, i, i, 1, 'f' || (i / 2), 's',
-           x'6d', 'e' || (i / 2), CASE i % 10 WHEN 1 THEN NULL ELSE 1 END FROM n""",
+           x'6d', 'e' || (i / 2), CASE i % 10 WHEN 1 THEN NULL ELSE 1 END, CAST('n' || (i / 2) AS BLOB) FROM n""",
     """INSERT INTO upload (recording_id, part, attempt, client_request_id, size, sha256, file_size, file_sha256,
            closing_at, outcome, operation, operation_due_at)
        SELECT id, 1, 1, 'c', 1, 's', 1, 's', 1, 'accepted', CASE id % 50 WHEN 4 THEN 'running' ELSE 'succeeded' END, id
@@ -44,14 +44,14 @@ FILL = (
     "UPDATE recording SET status = 'unconfirmed', look_up_at = CASE id % 3 WHEN 1 THEN id END WHERE id % 50 = 8",
     "INSERT INTO history (recording_id, at, to_status, attempt) SELECT id, 1, status, 1 FROM recording",
 )
-ENTRY = {"b_source_id": 1, "b_entry": "e12", "b_metadata_path": b"m", "b_path": b"x"}
+NAMED = {"b_source_id": 1, "b_path": b"x"}
 OFTEN: Mapping[str, tuple[Executable, Mapping[str, Any]]] = {
     "claim": (claims.CLAIMABLE, {"now": ROWS, "most": 8, "excluded": ["nobody"]}),
     "claim one": (claims.CLAIMABLE_ONE, {"id": 10}),
     "next due": (claims.NEXT_DUE, {"excluded": ["nobody"]}),
     "known": (remembered.KNOWN, {"source_id": 1, "paths": [b"call-3", b"call-6"]}),
-    "named alone": (entries.NAMED_ALONE, ENTRY | {"b_entry": "e10"}),
-    "claimed": (entries.CLAIMED, ENTRY),
+    "named alone": (entries.NAMED_ALONE, NAMED | {"b_entry": "e10", "b_manifest_path": b"m"}),
+    "claimed": (entries.CLAIMED, NAMED | {"b_sole_name": b"n12"}),
     "suspects": (arrivals.SUSPECTS, {"source_id": 1, "after": 0}),
     "disposals": (followups.DISPOSALS_DUE, {"now": ROWS, "most": 8}),
     "operations": (followups.OPERATIONS_DUE, {"now": ROWS, "most": 8}),

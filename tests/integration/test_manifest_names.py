@@ -216,3 +216,41 @@ def test_a_manifest_is_no_metadata_file_to_send_with(site: Site, emulator: Emula
     assert "Leave --metadata out" in told
     assert site.ingest("send", site.folder / "call-0.wav").stdout
     assert [dict(badge.fields) for badge in site.badges(emulator.store)] == [expected(0)]
+
+
+def test_p3_a_person_s_retry_gives_no_line_to_a_second_file_of_the_name(site: Site, emulator: EmulatorProcess) -> None:
+    manifest = {**TABLE["manifest"], "match": "name_below"}
+    site.configure(source={"metadata": TABLE | {"sidecar": ["{stem}.json"], "manifest": manifest}})
+    table(site, line(0))
+    site.drop("a/call-0.wav", wav(0.1, seed=1), {"note": "one"})
+    site.once()
+    path = table(site, line(0) + ";played")
+    path.write_text(path.read_text().replace("started", "started;played", 1))
+    site.drop("b/call-0.wav", wav(0.1, seed=2), {"note": "two"})
+    site.once(code=1)
+    assert verdict(site, "b/call-0.wav") == ("failed", "metadata_ambiguous")
+    site.ingest("retry", "--all", code=None)
+    site.once(code=None)
+    assert len(site.badges(emulator.store)) == 1
+
+
+def test_p1_a_table_that_goes_away_and_comes_back_tells_its_lines_again(site: Site) -> None:
+    site.configure(source={"metadata": TABLE, "scan_seconds": 0.2})
+    table(site, line(0), folder="day")
+    with site.running() as service:
+        service.until(lambda: site.statuses() == {"day/call-0.wav": "incomplete"})
+        (site.folder / "day").rename(site.place / "away")
+        service.until(lambda: verdict(site, "day/call-0.wav") == ("incomplete", "missing"))
+        (site.place / "away").rename(site.folder / "day")
+        service.until(lambda: verdict(site, "day/call-0.wav") == ("incomplete", "audio_missing"))
+
+
+def test_p1_a_file_for_all_audio_names_none_that_is_not_there(site: Site) -> None:
+    metadata = {"sidecar": [], "manifest": {"name": "folder.json"}, "required": ["operator_id"]}
+    site.configure(source={"metadata": metadata})
+    (site.folder / "folder.json").write_text('{"operator_id": "201"}')
+    site.drop("call-0.wav", wav(0.1), fields=None)
+    site.once()
+    assert site.statuses() == {"call-0.wav": "done"}
+    seen = site.ingest("show", "--json", site.folder / "call-1.wav", code=1).object
+    assert seen["finding"] == "gone"

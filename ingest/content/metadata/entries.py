@@ -27,7 +27,7 @@ class Entry:
     """`digest` (hex) changes with what the manifest says; `failure`: why that cannot be used.
 
     `is_open`: its line has no end yet, so it may be half of one. `by_stem`: it names the audio without its extension,
-    or with that of another format.
+    or with that of another format. `is_for_all`: it names none.
     """
 
     digest: str
@@ -35,6 +35,7 @@ class Entry:
     failure: RecordingFailure | RecordingIncomplete | None = None
     is_open: bool = False
     by_stem: bool = False
+    is_for_all: bool = False
 
 
 def agreeing(first: Entry, second: Entry, besides: str | None) -> Entry:

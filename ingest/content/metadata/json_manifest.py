@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Final
 
 from ingest.content.metadata.entries import Entry, Ways, agreeing, audio_name, digest_of, nothing_usable
@@ -52,7 +53,7 @@ class JsonManifest:
         if self._wrong is not None:
             return nothing_usable(self._wrong)
         if self._of_all is not None:
-            return self._entry(b"", self._of_all, by_stem=False)
+            return replace(self._entry(b"", self._of_all, by_stem=False), is_for_all=True)
         entry: Entry | None = None
         for name in ways.among(self._entries):
             for values in self._entries[name]:
