@@ -84,7 +84,7 @@ def arrival_of(source: SourceSettings, look: Look, known: Known | None, status: 
         metadata_path=look.described_in,
         entry=look.entry_digest,
         manifest_path=look.described.path if look.described else None,
-        sole_name=_sole_name(source, look.path),
+        sole_name=_sole_name(source, look),
         audio=look.audio.shape if look.audio else None,
         sidecar=look.sidecar.shape if look.sidecar else None,
         connection_id=source.connection_id,
@@ -172,12 +172,13 @@ def _given_beside(look: Look, tree: Tree) -> list[Given]:
         return [read_sidecar(opened.descriptor, look.metadata_path)]
 
 
-def _sole_name(source: SourceSettings, path: bytes) -> bytes | None:
-    """What an entry that names no folders knows the audio by, in every way that it can be written."""
+def _sole_name(source: SourceSettings, look: Look) -> bytes | None:
+    """What an entry that names no folders knows the audio by."""
     manifest = source.metadata.manifest
-    if manifest is None or manifest.match is not ManifestMatch.NAME_BELOW or manifest.audio is None:
+    if manifest is None or manifest.match is not ManifestMatch.NAME_BELOW or look.entry is None:
         return None
-    return without_format(path.rpartition(b"/")[2]).lower()
+    name = look.path.rpartition(b"/")[2].lower()
+    return None if look.entry.is_for_all else without_format(name) if look.entry.by_stem else name
 
 
 class _Opened:

@@ -173,7 +173,9 @@ def _look_at_entry(source: SourceSettings, pairing: Pairing, audio: bytes, tree:
         return Look(Finding.GONE, audio)
     if told.entry.is_open or told.entry.is_for_all:
         return Look(Finding.GONE, audio)
-    if _is_shared(pairing, audio, told, tree):
+    # what is named without its extension waits under the usual one alone
+    is_usual = pairing.usual_ending is None or audio.endswith(pairing.usual_ending)
+    if (told.entry.by_stem and not is_usual) or _is_shared(pairing, audio, told, tree):
         return Look(Finding.GONE, audio)
     return Look(Finding.LONELY_ENTRY, audio, described=told)
 

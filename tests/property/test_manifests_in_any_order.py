@@ -223,6 +223,10 @@ class Day:
         before = len(source.door.handed_over)
         with _no_errors():
             self.intakes[source].run_once(threading.Event())
+        if restarted and not source.view().available:
+            # an empty folder, though something was waited for, is one whose share may be away
+            assert not any(file.is_file() for file in self.folder.rglob("*"))
+            return
         wanted = verdicts(os.fsencode(self.folder), self.manifest, at_once=at_once)
         for arrival in source.door.handed_over[before:]:
             if arrival.status is Status.PENDING:
