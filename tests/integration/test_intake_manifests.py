@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +150,22 @@ def test_p1_two_thousand_lines_and_their_audio_in_any_order(source: Source) -> N
         b"%d/call-%d.wav" % (number % 7, number): str(number) for number in numbers
     }
     assert {row.status for row in rows.values()} == {Status.PENDING}
+
+
+def test_p8_lines_without_audio_keep_nothing_out_of_the_window(source: Source) -> None:
+    append(source, "file,n", *(f"call-{number}.wav,{number}" for number in range(300)))
+    with source.walking_once(window=4, metadata=METADATA, settle_seconds=5):
+        # with four places and five seconds for each, the walk would have taken six minutes
+        assert len(source.all()) >= 200
+
+
+def test_p1_a_table_that_goes_away_and_comes_back_tells_its_lines_again(source: Source, tmp_path: Path) -> None:
+    source.drop("day/calls.csv", b"file,n\na.wav,1\n")
+    with source.running(metadata=METADATA, scan_seconds=0.05, watch=Watch.POLL):
+        until(lambda: source.verdicts() == {b"day/a.wav": AUDIO_MISSING}, "the row of the line")
+        walks = source.door.walks
+        until(lambda: source.door.walks > walks + 3, "walks that find nothing new")
+        (source.folder / "day").rename(tmp_path / "away")
+        until(lambda: source.verdicts() == {b"day/a.wav": (Status.INCOMPLETE, Reason.MISSING)}, "that it has gone")
+        (tmp_path / "away").rename(source.folder / "day")
+        until(lambda: source.verdicts() == {b"day/a.wav": AUDIO_MISSING}, "that it is back")

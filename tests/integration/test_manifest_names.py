@@ -234,17 +234,6 @@ def test_p3_a_person_s_retry_gives_no_line_to_a_second_file_of_the_name(site: Si
     assert len(site.badges(emulator.store)) == 1
 
 
-def test_p1_a_table_that_goes_away_and_comes_back_tells_its_lines_again(site: Site) -> None:
-    site.configure(source={"metadata": TABLE, "scan_seconds": 0.2})
-    table(site, line(0), folder="day")
-    with site.running() as service:
-        service.until(lambda: site.statuses() == {"day/call-0.wav": "incomplete"})
-        (site.folder / "day").rename(site.place / "away")
-        service.until(lambda: verdict(site, "day/call-0.wav") == ("incomplete", "missing"))
-        (site.place / "away").rename(site.folder / "day")
-        service.until(lambda: verdict(site, "day/call-0.wav") == ("incomplete", "audio_missing"))
-
-
 def test_p1_a_file_for_all_audio_names_none_that_is_not_there(site: Site) -> None:
     metadata = {"sidecar": [], "manifest": {"name": "folder.json"}, "required": ["operator_id"]}
     site.configure(source={"metadata": metadata})

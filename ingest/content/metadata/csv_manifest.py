@@ -10,6 +10,7 @@ from typing import Final
 
 from ingest.content.metadata.entries import Entry, Ways, agreeing, audio_name, broken, digest_of, nothing_usable
 from ingest.content.metadata.faults import Broken, named
+from ingest.content.metadata.values import is_encodable
 from ingest.recording import Fault, Reason
 from ingest.settings import ManifestSettings
 
@@ -162,7 +163,7 @@ class CsvManifest:
         """The cells of one line without spaces around them, and what is wrong with it."""
         line = self._raw(begin, end).decode(self._encoding, "surrogateescape")
         cells, wrong = _split(line, self._separator)
-        if any("\ud800" <= character <= "\udfff" for character in line):
+        if not is_encodable(line):
             wrong = f"is not {self._encoding} (`manifest.encoding`)"
         elif wrong is None and self._columns and len(cells) != len(self._columns):
             wrong = f"has {len(cells)} columns, and there are {len(self._columns)}"

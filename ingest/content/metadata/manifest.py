@@ -76,18 +76,19 @@ class _Closed:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How a manifest was read last. `is_sure`: also once more, later than anything with the same stamp was written.
+    """How a manifest was read, first at `first_at` (monotonic) with this stamp.
 
+    `is_sure`: also once more, later than anything with the same stamp was written.
     `hashes`: sorted, of all names that it could be asked for; None where that cannot be said.
     """
 
-    read_at: float
+    first_at: float
     is_sure: bool
     hashes: array[int] | None
 
     def holds(self) -> bool:
         """Whether it need not be read again for as long as its stamp is the same."""
-        return self.is_sure or time.monotonic() - self.read_at < _TICK_SECONDS
+        return self.is_sure or time.monotonic() - self.first_at < _TICK_SECONDS
 
     def may_have(self, ways: Ways) -> bool:
         """Whether it may name something in one of these `ways`."""
@@ -120,7 +121,6 @@ def manifest_at(path: bytes, settings: MetadataSettings, tree: Tree) -> Manifest
             return None
         stamp = Stamp.of(status)
         known, before = tree.memos.files.get((_KEY, path)), tree.memos.notes.get((_KEY, path))
-        is_same = before is not None and before[0] == stamp
         if known is not None and known[0] == stamp and before is not None and cast(_Reading, before[1]).holds():
             return cast(Manifest, known[1])
         descriptor = tree.open_regular(path)
@@ -132,10 +132,15 @@ def manifest_at(path: bytes, settings: MetadataSettings, tree: Tree) -> Manifest
     finally:
         os.close(descriptor)
     kept = None if known is None else cast(Manifest, known[1])
-    manifest = kept if kept is not None and kept.take(content) else _new(path, settings, content)
-    names = manifest.all_names()
+    has_grown = kept is not None and kept.take(content)
+    manifest = kept if kept is not None and has_grown else _new(path, settings, content)
+    now = time.monotonic()
+    first = cast(_Reading, before[1]).first_at if before is not None and before[0] == stamp else now
+    is_sure = now - first >= _TICK_SECONDS
+    # of one that grows they are asked for once it is quiet: to sort them takes longer than to read a line more
+    names = manifest.all_names() if is_sure or not has_grown else None
     hashes = None if names is None else array("q", sorted(map(hash, names)))
-    reading = _Reading(time.monotonic(), is_same and before is not None and before[0] == stamp, hashes)
+    reading = _Reading(first, is_sure, hashes)
     tree.memos.files.put((_KEY, path), stamp, manifest, manifest.weight_bytes + _OVERHEAD_BYTES)
     tree.memos.notes.put((_KEY, path), stamp, reading, _NOTE_BYTES + 8 * len(hashes or ()))
     return manifest
